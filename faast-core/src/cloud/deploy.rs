@@ -1,0 +1,231 @@
+//! Deploying: from a provider and options to a running deployment, and nothing left behind if it fails.
+
+use std::env::current_dir;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::Cloud;
+use super::cleanup::{Phase, register};
+use crate::cache::CacheFolder;
+use crate::cancel::CancelToken;
+use crate::dispatch::{Dispatcher, Policy};
+use crate::error::{Error, ErrorKind, Result};
+use crate::function::{self, FunctionEntry};
+use crate::leak::Counts;
+use crate::log::Channel;
+use crate::options::{Options, Resolved};
+use crate::provider::{
+    CancelSupport, Capabilities, CloudFunction, CloudProvider, DeployContext, DeploySpec, DeploymentId, ExecutionId,
+};
+use crate::runtime::Runtime;
+use crate::{stage, worker};
+
+/// How often a live client moves its resources' `expires` tag forward.
+const RENEW_EVERY: Duration = Duration::from_hours(1);
+
+/// A deployment, shared by the clones of its handle.
+pub(crate) struct Deployment {
+    pub(super) id: DeploymentId,
+    pub(super) provider: &'static str,
+    pub(super) function: Arc<dyn CloudFunction>,
+    pub(super) dispatcher: Arc<Dispatcher>,
+    pub(super) runtime: Runtime,
+    pub(super) staged: Option<PathBuf>,
+    pub(super) abort: CancelToken,
+    pub(super) phase: Arc<Phase>,
+    pub(super) before: Option<Counts>,
+    capabilities: Capabilities,
+}
+
+impl Deployment {
+    /// Checks what the provider's mode can't do, before anything is sent.
+    pub(super) fn check(&self, entry: &FunctionEntry) -> Result<()> {
+        let refusal = if entry.streams() && !self.capabilities.streams {
+            "has no streams in this mode, which a generator function needs"
+        } else if !entry.idempotent && self.capabilities.duplicates {
+            "may run a call twice in this mode, which a function with `idempotent = false` does not allow"
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(ErrorKind::Unsupported, format!("`{}`: provider `{}` {refusal}", entry.name, self.provider)))
+    }
+}
+
+impl fmt::Debug for Deployment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deployment").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Deploys; see [`Builder::deploy`](crate::Builder::deploy).
+pub(crate) async fn deploy<P: CloudProvider>(provider: P, options: Options) -> Result<Cloud> {
+    worker::check_deployable()?;
+    let capabilities = provider.capabilities(options.mode);
+    let resolved = options.resolve(provider.name(), &capabilities)?;
+    let before = crate::log::enabled(Channel::Info).then(Counts::now).flatten();
+    let runtime = Runtime::start().map_err(|error| failed("the runtime thread can't start").with_source(error))?;
+    let name = provider.name();
+    let (context, spec) = prepare(name, &options, &resolved, &runtime)?;
+    let task = {
+        let (context, spec) = (context.clone(), spec.clone());
+        let handle = runtime.handle().ok_or_else(|| failed("the runtime thread has ended"))?;
+        handle.spawn(async move {
+            crate::log!(Channel::Provider, "deploying {} on `{name}`", spec.deployment);
+            let function = provider.deploy(&spec, &context).await?;
+            crate::log!(Channel::Provider, "deployed {}: {:?}", spec.deployment, function.limits());
+            let worst_case = function.worst_case(spec.timeout);
+            let prices = provider.prices("").await.unwrap_or_default();
+            Ok::<_, Error>((function, prices.total_usd(&worst_case), prices))
+        })
+    };
+    let deployed = task.await.unwrap_or_else(|error| Err(failed("the provider panicked").with_source(error)));
+    let (function, worst_case_usd, prices) = match deployed {
+        Ok(deployed) => deployed,
+        Err(error) => {
+            runtime.stop();
+            remove_staged(spec.staged.as_ref());
+            return Err(error);
+        }
+    };
+    let policy = policy(name, &spec, &options, &resolved, &capabilities, &function);
+    let policy = Policy { prices, worst_case_usd, ..policy };
+    if let Some(budget) = options.budget_usd.filter(|budget| *budget < policy.worst_case_usd) {
+        let _ = function.cleanup().await;
+        runtime.stop();
+        remove_staged(spec.staged.as_ref());
+        let message =
+            format!("the budget of ${budget} is below one call's worst case of ${:.6}", policy.worst_case_usd);
+        return Err(
+            Error::new(ErrorKind::Budget, message).with_hint("raise `budget_usd`, or lower `timeout` or `memory_mb`")
+        );
+    }
+    let spill_above = capabilities.spill.then(|| capabilities.max_request_bytes.unwrap_or(u64::MAX));
+    let dispatcher = Dispatcher::start(Arc::clone(&function), spill_above, policy, &runtime);
+    runtime.spawn(renew(Arc::downgrade(&function), context.abort.clone(), resolved.retention));
+    crate::log!(Channel::Info, "deployed {} on `{name}`, {} functions", spec.deployment, function::all().count());
+    let deployment = Arc::new(Deployment {
+        id: spec.deployment,
+        provider: name,
+        function,
+        dispatcher,
+        runtime,
+        staged: spec.staged,
+        abort: context.abort,
+        phase: Arc::default(),
+        before,
+        capabilities,
+    });
+    register(&deployment);
+    Ok(Cloud(deployment))
+}
+
+fn failed(message: &str) -> Error {
+    Error::new(ErrorKind::Deploy, message)
+}
+
+fn prepare(
+    provider: &'static str,
+    options: &Options,
+    resolved: &Resolved,
+    runtime: &Runtime,
+) -> Result<(DeployContext, DeploySpec)> {
+    let deployment = DeploymentId::random();
+    let cache = Arc::new(CacheFolder::open(provider));
+    let staged = staged_files(options, &cache, &deployment)?;
+    let spec = DeploySpec {
+        mode: options.mode,
+        memory_mb: resolved.memory_mb,
+        timeout: resolved.timeout,
+        concurrency: resolved.concurrency,
+        env: options.env.clone(),
+        staged,
+        description: options.description.clone(),
+        expires: SystemTime::now() + resolved.retention,
+        keep_logs: options.keep_logs,
+        ..DeploySpec::new(deployment.clone())
+    };
+    Ok((DeployContext::new(cache, deployment, runtime.clone()), spec))
+}
+
+fn staged_files(options: &Options, cache: &CacheFolder, deployment: &DeploymentId) -> Result<Option<PathBuf>> {
+    if options.include.is_empty() {
+        return Ok(None);
+    }
+    let io = |error| Error::new(ErrorKind::Io, "included files can't be staged").with_source(error);
+    let into = cache.folder("stage").map_err(io)?.join(deployment.as_str());
+    let root = current_dir().map_err(io)?;
+    match stage::stage(&options.include, &options.exclude, &root, &into) {
+        Ok(_) => Ok(Some(into)),
+        Err(error) => {
+            remove_staged(Some(&into));
+            Err(error)
+        }
+    }
+}
+
+pub(super) fn remove_staged(folder: Option<&PathBuf>) {
+    if let Some(folder) = folder
+        && let Err(error) = std::fs::remove_dir_all(folder)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        crate::log!(Channel::Warning, "staged files are left in {}: {error}", folder.display());
+    }
+}
+
+fn policy(
+    provider: &'static str,
+    spec: &DeploySpec,
+    options: &Options,
+    resolved: &Resolved,
+    capabilities: &Capabilities,
+    function: &Arc<dyn CloudFunction>,
+) -> Policy {
+    let allowed = function.limits().concurrency.unwrap_or(resolved.concurrency);
+    if allowed < resolved.concurrency {
+        let asked = resolved.concurrency;
+        crate::log!(
+            Channel::Warning,
+            "`{provider}` lets {allowed} requests run at once; `concurrency` asks for {asked}"
+        );
+    }
+    let logs = Arc::clone(function);
+    Policy {
+        deployment: spec.deployment.clone(),
+        build: spec.build,
+        provider,
+        concurrency: resolved.concurrency.min(allowed),
+        rate: resolved.rate,
+        timeout: resolved.timeout,
+        deadline: options.deadline,
+        retries: resolved.retries,
+        hedge: resolved.hedge,
+        batch: resolved.batch,
+        max_batch: capabilities.max_batch,
+        max_request_bytes: capabilities.max_request_bytes.filter(|_| !capabilities.spill),
+        cancel_kills: capabilities.cancel == CancelSupport::Kills,
+        timeout_grace: capabilities.timeout_grace,
+        start_grace: capabilities.start_grace,
+        memory_limit: resolved.memory_mb.map(|mebibytes| u64::from(mebibytes) << 20),
+        prices: crate::cost::PriceTable::default(),
+        budget_usd: options.budget_usd,
+        worst_case_usd: 0.0,
+        log_url: Box::new(move |execution: Option<&ExecutionId>| logs.log_url(execution)),
+    }
+}
+
+/// Keeps the deployment's resources from being collected while the client lives.
+async fn renew(function: std::sync::Weak<dyn CloudFunction>, abort: CancelToken, retention: Duration) {
+    loop {
+        tokio::select! {
+            () = abort.canceled() => return,
+            () = tokio::time::sleep(RENEW_EVERY) => {}
+        }
+        let Some(function) = function.upgrade() else { return };
+        crate::log!(Channel::Provider, "renewing the deployment");
+        if let Err(error) = function.renew(SystemTime::now() + retention + RENEW_EVERY).await {
+            crate::log!(Channel::Warning, "the deployment could not be renewed: {error}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Money: price tables, what was used, and the cost table made of both. Pure data; providers look the prices up.
+//!
+//! A quantity is an amount of a metric (`duration` in GB-seconds, `requests`), a price is US dollars for one unit of it;
+//! cost is their product and is computed here and nowhere else.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+
+/// An amount of a metric of a [`PriceTable`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quantity {
+    /// The metric's name.
+    pub metric: Cow<'static, str>,
+    /// How much, in the metric's unit.
+    pub amount: f64,
+    /// Measured by the platform, not estimated by faast.
+    pub measured: bool,
+}
+
+/// What was used, by metric.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Usage {
+    amounts: BTreeMap<Cow<'static, str>, (f64, bool)>,
+}
+
+impl Usage {
+    /// Adds a quantity. A metric is measured as long as everything added to it was.
+    pub fn add(&mut self, quantity: Quantity) {
+        let entry = self.amounts.entry(quantity.metric).or_insert((0.0, true));
+        entry.0 += quantity.amount;
+        entry.1 &= quantity.measured;
+    }
+
+    /// Adds all of another usage.
+    pub fn extend(&mut self, other: &Self) {
+        for quantity in other.quantities() {
+            self.add(quantity);
+        }
+    }
+
+    /// What was used of each metric, by name.
+    pub fn quantities(&self) -> impl Iterator<Item = Quantity> + '_ {
+        self.amounts.iter().map(|(metric, (amount, measured))| Quantity {
+            metric: metric.clone(),
+            amount: *amount,
+            measured: *measured,
+        })
+    }
+}
+
+impl FromIterator<Quantity> for Usage {
+    fn from_iter<I: IntoIterator<Item = Quantity>>(quantities: I) -> Self {
+        let mut usage = Self::default();
+        quantities.into_iter().for_each(|quantity| usage.add(quantity));
+        usage
+    }
+}
+
+/// The price of one unit of a metric.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Price {
+    /// US dollars for one unit.
+    pub usd: f64,
+    /// The unit, as `GB-second` or `request`.
+    pub unit: Cow<'static, str>,
+    /// Where the price comes from, and from when.
+    pub source: String,
+}
+
+/// Prices by metric. Empty where nothing costs.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PriceTable {
+    /// Price of each metric.
+    pub prices: BTreeMap<Cow<'static, str>, Price>,
+}
+
+impl PriceTable {
+    /// What a usage costs in US dollars. Metrics without a price cost nothing.
+    pub fn total_usd(&self, usage: &Usage) -> f64 {
+        usage.quantities().filter_map(|used| Some(self.prices.get(&used.metric)?.usd * used.amount)).sum()
+    }
+
+    /// The cost table of a usage.
+    pub fn report(&self, usage: &Usage) -> CostReport {
+        let lines = usage
+            .quantities()
+            .map(|used| {
+                let price = self.prices.get(&used.metric);
+                let usd = price.map_or(0.0, |price| price.usd);
+                CostLine {
+                    unit: price.map_or_else(|| Cow::Borrowed(""), |price| price.unit.clone()),
+                    note: price.map_or_else(|| "no price".into(), |price| price.source.clone()),
+                    unit_usd: usd,
+                    cost_usd: usd * used.amount,
+                    metric: used.metric,
+                    amount: used.amount,
+                    measured: used.measured,
+                }
+            })
+            .collect();
+        CostReport { lines }
+    }
+}
+
+/// One line of a cost table.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct CostLine {
+    /// The metric's name.
+    pub metric: Cow<'static, str>,
+    /// US dollars for one unit.
+    pub unit_usd: f64,
+    /// The unit.
+    pub unit: Cow<'static, str>,
+    /// How much was used.
+    pub amount: f64,
+    /// Measured by the platform, not estimated.
+    pub measured: bool,
+    /// US dollars.
+    pub cost_usd: f64,
+    /// Source and date of the price.
+    pub note: String,
+}
+
+/// What a deployment has cost so far.
+///
+/// ```
+/// # use faast_core::cost::{Price, PriceTable, Quantity, Usage};
+/// let mut prices = PriceTable::default();
+/// prices.prices.insert("requests".into(), Price { usd: 0.25, unit: "request".into(), source: "list of 2026".into() });
+/// let usage: Usage = [Quantity { metric: "requests".into(), amount: 2.0, measured: true }].into_iter().collect();
+/// assert_eq!(prices.report(&usage).total_usd(), 0.5);
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct CostReport {
+    /// One line for each metric that was used.
+    pub lines: Vec<CostLine>,
+}
+
+impl CostReport {
+    /// The sum in US dollars.
+    pub fn total_usd(&self) -> f64 {
+        self.lines.iter().map(|line| line.cost_usd).sum()
+    }
+
+    /// Comma-separated values with a header line.
+    pub fn to_csv(&self) -> String {
+        let mut csv = String::from("metric,unit,unit_usd,amount,measured,cost_usd,note\n");
+        for line in &self.lines {
+            let note = line.note.replace('"', "\"\"");
+            let CostLine { metric, unit, unit_usd, amount, measured, cost_usd, .. } = line;
+            // Writing to a string can't fail.
+            let _ = writeln!(csv, "{metric},{unit},{unit_usd},{amount},{measured},{cost_usd},\"{note}\"");
+        }
+        csv
+    }
+}
+
+impl fmt::Display for CostReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.lines {
+            let sign = if line.measured { ' ' } else { '~' };
+            writeln!(
+                f,
+                "{:<16} {sign}{:>14.4} {:<14} x ${:<14.10} = ${:.6}  {}",
+                line.metric, line.amount, line.unit, line.unit_usd, line.cost_usd, line.note
+            )?;
+        }
+        write!(f, "total ${:.6}", self.total_usd())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_estimate_makes_its_metric_an_estimate() {
+        let used = |amount, measured| Quantity { metric: "duration".into(), amount, measured };
+        let usage: Usage = [used(1.0, true), used(2.0, false)].into_iter().collect();
+        assert_eq!(usage.quantities().next(), Some(used(3.0, false)));
+    }
+
+    #[test]
+    fn csv_quotes_notes() {
+        let mut prices = PriceTable::default();
+        prices.prices.insert("r".into(), Price { usd: 1.0, unit: "u".into(), source: "a \"b\", c".into() });
+        let usage: Usage = [Quantity { metric: "r".into(), amount: 2.0, measured: true }].into_iter().collect();
+        assert!(prices.report(&usage).to_csv().ends_with("r,u,1,2,true,2,\"a \"\"b\"\", c\"\n"));
+    }
+}

@@ -1,0 +1,370 @@
+//! The dispatcher's state against a model, in virtual time: random providers, random faults, not one real sleep.
+//!
+//! Whatever happens, every call is settled exactly once, the window is never passed, and nothing stays behind.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::owner::{Owner, Settled, Submission};
+use super::state::{Out, Policy, RequestKey, State};
+use crate::call::CallOptions;
+use crate::cost::{Price, PriceTable, Quantity};
+use crate::error::{Error, ErrorKind};
+use crate::function::{Body, FunctionEntry};
+use crate::provider::{
+    CallId, DeploymentId, Event, Failure, InstanceId, InvokeError, Metering, Outcome, Payload, Ran, Request, RetryClass,
+};
+
+static PLAIN: FunctionEntry = entry("model::plain", true);
+static ONCE: FunctionEntry = entry("model::once", false);
+
+const fn entry(name: &'static str, idempotent: bool) -> FunctionEntry {
+    FunctionEntry { name, signature: 1, location: "model.rs:1:1", idempotent, body: Body::Sync(|_, _| Ok(())) }
+}
+
+fn policy() -> Policy {
+    Policy {
+        deployment: DeploymentId::from("model"),
+        build: 0,
+        provider: "model",
+        concurrency: 4,
+        rate: None,
+        timeout: Duration::from_mins(1),
+        deadline: None,
+        retries: 2,
+        hedge: false,
+        batch: Some(1),
+        max_batch: 64,
+        max_request_bytes: None,
+        cancel_kills: true,
+        timeout_grace: Duration::from_secs(1),
+        start_grace: Duration::from_secs(10),
+        memory_limit: None,
+        prices: PriceTable::default(),
+        budget_usd: None,
+        worst_case_usd: 0.0,
+        log_url: Box::new(|_| "log".into()),
+    }
+}
+
+#[derive(Default)]
+struct Results(Mutex<HashMap<u64, Vec<Result<Bytes, ErrorKind>>>>);
+
+impl Owner for Results {
+    fn settle(&self, settled: Vec<Settled>) {
+        let mut results = self.0.lock().unwrap();
+        for settled in settled {
+            results.entry(settled.key).or_default().push(settled.result.map_err(|error| error.kind()));
+        }
+    }
+}
+
+/// A state with a virtual clock, and the requests that it sent.
+struct World {
+    state: State,
+    now: Instant,
+    flying: Vec<(RequestKey, Request)>,
+    results: Arc<Results>,
+    sent: HashMap<u64, u32>,
+    next_key: u64,
+}
+
+impl World {
+    fn new(policy: Policy, seed: u64) -> Self {
+        Self {
+            state: State::new(policy, fastrand::Rng::with_seed(seed)),
+            now: Instant::now(),
+            flying: Vec::new(),
+            results: Arc::default(),
+            sent: HashMap::new(),
+            next_key: 0,
+        }
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut State, Instant, &mut Out)) {
+        let mut out = Out::default();
+        change(&mut self.state, self.now, &mut out);
+        while let Some((failed, retry_if)) = out.asked.pop() {
+            let wanted = retry_if(&failed.error);
+            self.state.decide(failed, wanted, self.now, &mut out);
+        }
+        self.state.pump(self.now, &mut out);
+        for start in out.starts {
+            for call in &start.request.calls {
+                *self.sent.entry(call.id.0).or_default() += 1;
+            }
+            self.flying.push((start.key, start.request));
+        }
+        for (owner, settled) in out.settled {
+            owner.settle(vec![settled]);
+        }
+        let state = &self.state;
+        self.flying.retain(|(key, _)| state.request(*key).is_some());
+    }
+
+    fn submit(&mut self, entry: &'static FunctionEntry, options: Option<CallOptions>) {
+        let owner = Arc::clone(&self.results) as Arc<dyn Owner>;
+        let (key, options) = (self.next_key, options.map(Box::new));
+        self.next_key += 1;
+        let args = Bytes::from_static(b"args");
+        self.change(|state, now, out| {
+            state.submit(Submission { entry, args, options, owner, key, index: Some(key) }, now, out);
+        });
+    }
+
+    fn advance(&mut self, by: Duration) {
+        let until = self.now + by;
+        while let Some(at) = self.state.next_wake().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.change(State::tick);
+        }
+        self.now = until;
+    }
+
+    fn event(&mut self, key: RequestKey, event: Event) {
+        self.change(|state, now, out| state.event(key, event, now, out));
+    }
+
+    fn end(&mut self, key: RequestKey, end: Result<(), InvokeError>) {
+        self.change(|state, now, out| state.ended(key, end, now, out));
+    }
+
+    fn started(&mut self, key: RequestKey, call: CallId) {
+        self.event(key, Event::Started { call, instance: InstanceId("w".into()), execution: None });
+    }
+
+    fn done(&mut self, key: RequestKey, call: CallId, took: Duration, usd: f64) {
+        let quantities =
+            if usd > 0.0 { vec![Quantity { metric: "usd".into(), amount: usd, measured: true }] } else { vec![] };
+        let metering = Metering { duration: took, quantities, ..Metering::default() };
+        self.event(key, Event::Done { call, outcome: Outcome::Ok(Payload::Inline(Bytes::new())), metering });
+    }
+
+    fn fail(&mut self, key: RequestKey, call: CallId, kind: ErrorKind) {
+        let outcome = Outcome::Err(Box::new(Failure::new(kind, "failed")));
+        self.event(key, Event::Done { call, outcome, metering: Metering::default() });
+    }
+
+    fn result(&self, key: u64) -> Option<Result<Bytes, ErrorKind>> {
+        self.results.0.lock().unwrap().get(&key).map(|results| {
+            assert_eq!(results.len(), 1, "call {key} was settled {} times", results.len());
+            results[0].clone()
+        })
+    }
+
+    /// The one request in flight with one call.
+    fn only(&self) -> (RequestKey, CallId) {
+        assert_eq!(self.flying.len(), 1);
+        (self.flying[0].0, self.flying[0].1.calls[0].id)
+    }
+}
+
+/// One run: whatever a provider may do, drawn by seed, until every call has ended.
+fn chaos(seed: u64) {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let batch = [None, Some(1), Some(3)][rng.usize(..3)];
+    let mut world = World::new(Policy { batch, hedge: rng.bool(), cancel_kills: rng.bool(), ..policy() }, seed);
+    let total = rng.u64(1..60);
+    for _ in 0..total {
+        let options = rng.bool().then(|| CallOptions { retry_if: Some(Arc::new(|_| true)), ..CallOptions::default() });
+        world.submit(if rng.u8(..4) == 0 { &ONCE } else { &PLAIN }, options);
+    }
+    let once: Vec<_> = (1..=total).collect();
+    let mut steps = 0;
+    while world.results.0.lock().unwrap().len() < once.len() {
+        steps += 1;
+        assert!(steps < 20_000, "seed {seed} does not come to an end");
+        assert!(world.flying.len() <= 4, "seed {seed} passes its window");
+        if world.flying.is_empty() || rng.u8(..8) == 0 {
+            world.advance(Duration::from_millis(rng.u64(1..70_000)));
+            continue;
+        }
+        let (key, request) = world.flying[rng.usize(..world.flying.len())].clone();
+        let unanswered: Vec<_> = world.state.request(key).unwrap().calls.iter().map(|call| CallId(call.id)).collect();
+        let Some(call) = unanswered.first().copied() else {
+            world.end(key, Ok(()));
+            continue;
+        };
+        let took = Duration::from_millis(rng.u64(..3_000));
+        match rng.u8(..12) {
+            0..=3 => world.done(key, call, took, 0.0),
+            4 => world.started(key, call),
+            5 => {
+                world.done(key, call, took, 0.0);
+                world.done(key, call, took, 0.0);
+            }
+            6 => world.event(key, Event::Returned { call }),
+            7 => world.end(key, Err(InvokeError::new(RetryClass::Throttled, Ran::No, "429"))),
+            8 => world.end(key, Err(InvokeError::new(RetryClass::Transient, Ran::Maybe, "503"))),
+            9 => world.end(key, Err(InvokeError::new(RetryClass::WorkerLost, Ran::Yes, "killed"))),
+            10 => world.fail(key, call, ErrorKind::Panic),
+            _ => world.done(key, request.calls[request.calls.len() - 1].id, took, 0.0),
+        }
+    }
+    (0..total).for_each(|key| assert!(world.result(key).is_some()));
+    while let Some((key, _)) = world.flying.first().cloned() {
+        world.end(key, Ok(()));
+    }
+    assert_eq!(
+        (world.state.calls.len(), world.state.requests.len(), world.state.queued_bytes),
+        (0, 0, 0),
+        "seed {seed}"
+    );
+    assert_eq!(world.state.flying_bytes, 0, "seed {seed}");
+}
+
+#[test]
+fn every_call_is_settled_exactly_once_whatever_the_provider_does() {
+    (0..2_000).for_each(chaos);
+}
+
+#[test]
+fn a_call_that_never_starts_ends_by_its_deadline() {
+    let mut world = World::new(Policy { concurrency: 1, deadline: Some(Duration::from_secs(5)), ..policy() }, 1);
+    world.submit(&PLAIN, None);
+    world.submit(&PLAIN, None);
+    world.advance(Duration::from_millis(4_999));
+    assert_eq!((world.result(0), world.result(1)), (None, None));
+    world.advance(Duration::from_millis(1));
+    assert_eq!(world.result(1), Some(Err(ErrorKind::Deadline)));
+}
+
+#[test]
+fn waiting_for_admission_has_no_limit_by_default() {
+    let mut world = World::new(Policy { concurrency: 1, timeout: Duration::from_hours(100), ..policy() }, 1);
+    world.submit(&PLAIN, None);
+    world.submit(&PLAIN, None);
+    world.advance(Duration::from_hours(99));
+    assert_eq!(world.result(1), None);
+}
+
+#[test]
+fn an_attempt_ends_at_its_time_out_counted_from_its_start() {
+    let mut world = World::new(Policy { timeout: Duration::from_secs(2), ..policy() }, 1);
+    world.submit(&PLAIN, None);
+    let (key, call) = world.only();
+    world.advance(Duration::from_secs(9));
+    world.started(key, call);
+    world.advance(Duration::from_millis(2_999));
+    assert_eq!(world.result(0), None);
+    world.advance(Duration::from_millis(1));
+    assert_eq!(world.result(0), Some(Err(ErrorKind::Timeout)));
+}
+
+#[test]
+fn calls_behind_the_one_that_lost_its_worker_go_back_without_using_an_attempt() {
+    let mut world = World::new(Policy { concurrency: 1, batch: Some(3), ..policy() }, 1);
+    world.submit(&PLAIN, None);
+    (0..3).for_each(|_| world.submit(&PLAIN, None));
+    let (key, call) = world.only();
+    world.done(key, call, Duration::ZERO, 0.0);
+    world.end(key, Ok(()));
+    let (key, request) = world.flying[0].clone();
+    assert_eq!(request.calls.len(), 3);
+    world.started(key, request.calls[0].id);
+    world.end(key, Err(InvokeError::new(RetryClass::Crash, Ran::Yes, "segfault")));
+    assert_eq!(world.result(1), Some(Err(ErrorKind::Crash)));
+    let (_, again) = world.flying[0].clone();
+    assert_eq!(again.calls.iter().map(|call| (call.id.0, call.attempt)).collect::<Vec<_>>(), [(3, 1), (4, 1)]);
+}
+
+#[test]
+fn a_straggler_is_overtaken_once_and_the_loser_is_counted() {
+    let hedging = Policy { hedge: true, cancel_kills: false, concurrency: 2, ..policy() };
+    let mut world = World::new(hedging, 1);
+    for _ in 0..10 {
+        world.submit(&PLAIN, None);
+        let (key, call) = world.only();
+        world.done(key, call, Duration::from_millis(10), 0.0);
+        world.end(key, Ok(()));
+    }
+    world.submit(&PLAIN, None);
+    let (slow, call) = world.only();
+    world.started(slow, call);
+    world.advance(Duration::from_secs(1));
+    assert_eq!(world.flying.len(), 1);
+    world.advance(Duration::from_millis(200));
+    assert_eq!(world.flying.len(), 2, "hedged above one second");
+    world.advance(Duration::from_secs(20));
+    assert_eq!(world.flying.len(), 2, "and only once");
+    let (fast, request) = world.flying[1].clone();
+    assert_eq!((request.calls[0].id, request.calls[0].attempt), (call, 2));
+    world.done(fast, call, Duration::from_millis(10), 0.0);
+    assert!(matches!(world.result(10), Some(Ok(_))));
+    world.done(slow, call, Duration::from_secs(22), 0.0);
+    let stats = world.state.stats();
+    assert_eq!((stats.hedged, stats.duplicates, stats.completed), (1, 1, 11));
+}
+
+#[test]
+fn what_must_run_once_is_never_hedged_and_never_shares_a_request() {
+    let mut world = World::new(Policy { hedge: true, batch: Some(10), concurrency: 2, ..policy() }, 1);
+    (0..12).for_each(|_| world.submit(&ONCE, None));
+    while let Some((key, request)) = world.flying.first().cloned().filter(|_| world.result(10).is_none()) {
+        assert_eq!(request.calls.len(), 1);
+        world.done(key, request.calls[0].id, Duration::ZERO, 0.0);
+        world.end(key, Ok(()));
+    }
+    world.advance(Duration::from_secs(30));
+    assert_eq!(world.sent.values().max(), Some(&1));
+}
+
+#[test]
+fn throttling_uses_no_attempt_and_shrinks_the_window() {
+    let mut world = World::new(Policy { retries: 0, timeout: Duration::from_hours(100), ..policy() }, 1);
+    (0..8).for_each(|_| world.submit(&PLAIN, None));
+    for _ in 0..30 {
+        let (key, _) = world.flying[0].clone();
+        world.end(key, Err(InvokeError::new(RetryClass::Throttled, Ran::No, "429")));
+        world.advance(Duration::from_secs(40));
+    }
+    assert_eq!(world.state.window.size(), 1);
+    while let Some((key, request)) = world.flying.first().cloned() {
+        assert_eq!(request.calls[0].attempt, 1);
+        world.done(key, request.calls[0].id, Duration::ZERO, 0.0);
+        world.end(key, Ok(()));
+        world.advance(Duration::from_secs(40));
+    }
+    assert!((0..8).all(|key| matches!(world.result(key), Some(Ok(_)))));
+}
+
+#[test]
+fn the_budget_is_never_passed_and_ends_with_one_kind_of_error() {
+    for seed in 0..200 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut prices = PriceTable::default();
+        prices.prices.insert("usd".into(), Price { usd: 1.0, unit: "$".into(), source: "model".into() });
+        let budget = Policy { budget_usd: Some(1.0), worst_case_usd: 0.05, prices, ..policy() };
+        let mut world = World::new(budget, seed);
+        (0..100).for_each(|_| world.submit(&PLAIN, None));
+        let mut spent = 0.0;
+        while let Some((key, request)) = world.flying.first().cloned() {
+            let usd = 0.05 * rng.f64();
+            spent += usd;
+            world.done(key, request.calls[0].id, Duration::ZERO, usd);
+            world.end(key, Ok(()));
+        }
+        assert!((0.8..=1.0).contains(&spent), "seed {seed}: {spent}");
+        assert!((0..100).all(|key| matches!(world.result(key), Some(Ok(_) | Err(ErrorKind::Budget)))));
+    }
+}
+
+#[test]
+fn canceling_an_owner_forgets_its_calls_and_closing_settles_the_rest() {
+    let mut world = World::new(policy(), 1);
+    (0..10).for_each(|_| world.submit(&PLAIN, None));
+    let owner = std::mem::take(&mut world.results);
+    world.submit(&PLAIN, None);
+    let gone = Arc::clone(&owner) as Arc<dyn Owner>;
+    world.change(|state, _, out| state.cancel(&gone, out));
+    assert!(owner.0.lock().unwrap().is_empty());
+    assert_eq!(world.flying.len(), 1, "the other owner's call has started");
+    world.change(|state, now, out| state.close(|| Error::new(ErrorKind::Canceled, "closed"), now, out));
+    assert_eq!(world.result(10), Some(Err(ErrorKind::Canceled)));
+    world.submit(&PLAIN, None);
+    assert_eq!(world.result(11), Some(Err(ErrorKind::Canceled)));
+    assert_eq!((world.state.calls.len(), world.state.queued_bytes), (0, 0));
+}

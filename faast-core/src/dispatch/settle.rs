@@ -1,0 +1,134 @@
+//! The end of calls: settling each exactly once, giving calls up, and dropping the requests that nobody waits for.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
+
+use super::owner::{Owner, Report, Settled};
+use super::state::{CallRef, CallState, Out, State};
+use crate::error::{CallSite, Error};
+use crate::event::{CloudEvent, CloudEventKind};
+use crate::provider::CallId;
+
+impl State {
+    /// Answers a call's owner. The only place where a call ends.
+    pub(super) fn settle(
+        &mut self,
+        call: CallRef,
+        result: Result<Bytes, Error>,
+        report: Option<Box<Report>>,
+        now: Instant,
+        out: &mut Out,
+    ) {
+        if self.live(call).is_none() {
+            return;
+        }
+        let state = self.forget(call.slot);
+        match &result {
+            Ok(_) => self.counters.completed += 1,
+            Err(_) => self.counters.failed += 1,
+        }
+        let result = result.map_err(|error| self.named(error, &state, now));
+        // Another attempt of it is in flight: the loser is ended where that is possible, and waited for elsewhere,
+        // because it holds its place and costs all the same.
+        if state.flying > 0 && self.policy.cancel_kills {
+            self.drop_abandoned(out);
+        }
+        if self.observed {
+            out.events.push(self.end_event(&state, &result, now));
+        }
+        out.settled.push((state.owner, Settled { key: state.key, result, report }));
+    }
+
+    fn end_event(&self, state: &CallState, result: &Result<Bytes, Error>, now: Instant) -> CloudEvent {
+        let kind = match result {
+            Ok(_) => {
+                let (duration, instance) = self.last_answer.clone();
+                CloudEventKind::Completed { duration, elapsed: now - state.submitted, instance }
+            }
+            Err(error) => CloudEventKind::Failed { error: error.kind(), message: error.message().into() },
+        };
+        event_of(state, kind)
+    }
+
+    /// Adds what is known of the call to its error.
+    fn named(&self, error: Error, state: &CallState, now: Instant) -> Error {
+        let execution = error.execution().cloned();
+        let log_url = (state.used > 0).then(|| (self.policy.log_url)(execution.as_ref()));
+        error.with_call(CallSite {
+            function: Some(state.entry.name.into()),
+            id: Some(CallId(state.id)),
+            index: state.index,
+            label: state.options.as_ref().and_then(|options| options.label.clone()),
+            provider: Some(self.policy.provider),
+            log_url,
+            execution,
+            attempts: state.used,
+            elapsed: now - state.submitted,
+        })
+    }
+
+    /// Drops the requests none of whose calls anybody waits for any more.
+    pub(super) fn drop_abandoned(&mut self, out: &mut Out) {
+        let calls = &self.calls;
+        let waited_for = |call: &CallRef| calls.get(call.slot).is_some_and(|state| state.id == call.id);
+        let abandoned = self.requests.iter().filter(|(_, request)| !request.calls.iter().any(waited_for));
+        let slots: Vec<_> = abandoned.map(|(slot, _)| slot).collect();
+        for slot in slots {
+            let key = self.key(slot);
+            if let Some(request) = self.remove_request(key) {
+                (0..request.calls.len()).for_each(|_| self.budget.end_unknown());
+                out.canceled.extend(request.task);
+            }
+        }
+    }
+
+    /// Gives up one call, without telling its owner.
+    pub(crate) fn cancel_one(&mut self, call: CallRef, out: &mut Out) {
+        if self.live(call).is_some() {
+            self.counters.canceled += 1;
+            let state = self.forget(call.slot);
+            if state.flying > 0 {
+                self.drop_abandoned(out);
+            }
+        }
+    }
+
+    /// Gives up the calls of an owner, without telling it.
+    pub(crate) fn cancel(&mut self, owner: &Arc<dyn Owner>, out: &mut Out) {
+        let of_owner = self.calls.iter().filter(|(_, call)| Arc::ptr_eq(&call.owner, owner));
+        let slots: Vec<_> = of_owner.map(|(slot, _)| slot).collect();
+        self.counters.canceled += slots.len() as u64;
+        for slot in slots {
+            self.forget(slot);
+        }
+        self.drop_abandoned(out);
+    }
+
+    /// Settles everything and takes no more.
+    pub(crate) fn close(&mut self, reason: impl Fn() -> Error, now: Instant, out: &mut Out) {
+        self.closed = true;
+        self.queue.clear();
+        self.delayed.clear();
+        let calls: Vec<_> = self.calls.iter().map(|(slot, state)| CallRef { slot, id: state.id }).collect();
+        for call in calls {
+            if let Some(state) = self.live_mut(call) {
+                state.flying = 0;
+            }
+            self.settle(call, Err(reason()), None, now, out);
+        }
+        self.drop_abandoned(out);
+    }
+}
+
+/// An event of a call, now.
+pub(super) fn event_of(state: &CallState, kind: CloudEventKind) -> CloudEvent {
+    CloudEvent {
+        at: SystemTime::now(),
+        call: CallId(state.id),
+        function: state.entry.name,
+        attempt: state.used.max(1),
+        kind,
+    }
+}

@@ -1,0 +1,150 @@
+//! What the clock does: retries that are due, attempts and calls that took too long, and hedges.
+//!
+//! The worker ends a call at its time-out and says so; here is the backstop for workers that say nothing.
+
+use std::cmp::Reverse;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::state::{CallRef, Failed, HEDGE_CHECK, InFlight, Out, Place, State};
+use crate::error::{Error, ErrorKind};
+use crate::provider::{Ran, RetryClass};
+
+impl State {
+    /// Does what is due at `now`, and finds the next moment that matters.
+    pub(crate) fn tick(&mut self, now: Instant, out: &mut Out) {
+        self.wake = None;
+        self.release_delayed(now);
+        self.end_overdue_calls(now, out);
+        self.end_overdue_attempts(now, out);
+        if self.policy.hedge {
+            self.hedge(now, out);
+        }
+        self.wake_changed = true;
+    }
+
+    fn release_delayed(&mut self, now: Instant) {
+        while let Some(Reverse((at, call))) = self.delayed.peek().copied() {
+            if at > now {
+                self.wake_at(at);
+                return;
+            }
+            self.delayed.pop();
+            self.enqueue(call, Place::Front);
+        }
+    }
+
+    fn end_overdue_calls(&mut self, now: Instant, out: &mut Out) {
+        let mut next = None;
+        let mut overdue = Vec::new();
+        for (slot, state) in &self.calls {
+            match state.deadline {
+                Some(at) if at <= now => overdue.push(CallRef { slot, id: state.id }),
+                Some(at) => next = Some(next.map_or(at, |next: Instant| next.min(at))),
+                None => {}
+            }
+        }
+        for call in overdue {
+            self.end_overdue_call(call, now, out);
+        }
+        if let Some(next) = next {
+            self.wake_at(next);
+        }
+    }
+
+    pub(super) fn end_overdue_call(&mut self, call: CallRef, now: Instant, out: &mut Out) {
+        let Some(state) = self.live(call) else { return };
+        let waited = now - state.submitted;
+        let message = if state.used == 0 {
+            format!("did not start before its deadline, {waited:.1?} after it was submitted")
+        } else {
+            format!("had no answer before its deadline, {waited:.1?} after it was submitted")
+        };
+        self.settle(call, Err(Error::new(ErrorKind::Deadline, message)), None, now, out);
+        self.drop_abandoned(out);
+    }
+
+    fn end_overdue_attempts(&mut self, now: Instant, out: &mut Out) {
+        let mut overdue = Vec::new();
+        let mut next = None;
+        for (slot, request) in &self.requests {
+            let Some(at) = self.attempt_ends(request, now) else { continue };
+            if at <= now {
+                overdue.push(slot);
+            } else {
+                next = Some(next.map_or(at, |next: Instant| next.min(at)));
+            }
+        }
+        for slot in overdue {
+            self.end_overdue_attempt(slot, now, out);
+        }
+        if let Some(next) = next {
+            self.wake_at(next);
+        }
+    }
+
+    /// When the head of a request is given up.
+    fn attempt_ends(&self, request: &InFlight, now: Instant) -> Option<Instant> {
+        let head = self.live(*request.calls.front()?)?;
+        let timeout = head.timeout(&self.policy) + self.policy.timeout_grace;
+        if head.owner.gate().is_some_and(|gate| gate.is_full()) {
+            // The consumer is slow, not the worker.
+            return Some(now + timeout);
+        }
+        Some(match request.running_since {
+            Some(since) => since + timeout,
+            None => request.sent + timeout + self.policy.start_grace,
+        })
+    }
+
+    fn end_overdue_attempt(&mut self, slot: usize, now: Instant, out: &mut Out) {
+        let key = self.key(slot);
+        let Some(mut request) = self.remove_request(key) else { return };
+        out.canceled.extend(request.task.take());
+        let Some(head) = request.calls.pop_front() else { return };
+        let timeout = self.live(head).map_or(Duration::ZERO, |state| state.timeout(&self.policy));
+        for call in request.calls.drain(..).rev() {
+            self.budget.end(0.0);
+            self.put_back(call);
+        }
+        self.budget.end_unknown();
+        self.fly_down(head);
+        let mut error = Error::new(ErrorKind::Timeout, format!("took longer than its time-out of {timeout:?}"));
+        if let Some(execution) = request.execution {
+            error = error.with_execution(execution);
+        }
+        let (class, ran) = (RetryClass::Timeout, Ran::Maybe);
+        self.failed(Failed { call: head, class, ran, retry_after: None, error }, now, out);
+    }
+
+    /// Sends calls a second time that run far longer than others of their function.
+    fn hedge(&mut self, now: Instant, out: &mut Out) {
+        let mut slow = Vec::new();
+        for request in self.requests.iter().map(|(_, request)| request) {
+            let (Some(head), false) = (request.calls.front(), request.hedge) else { continue };
+            let Some(state) = self.live(*head) else { continue };
+            let threshold = self.functions[state.function].durations.threshold();
+            let running = now - request.running_since.unwrap_or(request.sent);
+            if state.entry.idempotent
+                && !state.entry.streams()
+                && !state.hedged
+                && threshold.is_some_and(|t| running > t)
+            {
+                slow.push((*head, state.function));
+            }
+        }
+        for (call, function) in slow {
+            let room = self.requests.len() < self.window.size();
+            if room && self.functions[function].durations.take_extra() && self.budget.start() {
+                if let Some(state) = self.live_mut(call) {
+                    state.hedged = true;
+                }
+                self.counters.hedged += 1;
+                self.start(VecDeque::from([call]), true, now, out);
+            }
+        }
+        if !self.requests.is_empty() {
+            self.wake_at(now + HEDGE_CHECK);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Environment variables of faast: the only place in core that reads them.
+//!
+//! Responsible for names, documentation and types; not for what follows from a value: the parsers are pure and the
+//! modules that use a value decide. Nothing here writes the environment, and nothing is read before it is needed.
+
+use std::path::PathBuf;
+
+use crate::log::Channel;
+
+/// Moves `~/.faast`, the folder of packages, ledgers, recorded runs and logs.
+pub(crate) const FAAST_HOME: &str = "FAAST_HOME";
+
+/// `always` or `never`: whether values are compared with their own round trip. Unset: the first calls of a function.
+pub(crate) const FAAST_VALIDATE: &str = "FAAST_VALIDATE";
+
+/// What faast prints where no `tracing` subscriber is set: `faast:info`, `faast:*`, `-faast:leaks`, a comma list.
+pub(crate) const DEBUG: &str = "DEBUG";
+
+/// How often a value is compared with what its round trip gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Validate {
+    /// For the first calls of each function.
+    #[default]
+    First,
+    /// For every call.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+impl Validate {
+    /// The value of [`FAAST_VALIDATE`]; `Err` gives back what is not a value of it.
+    fn parse(value: Option<&str>) -> Result<Self, &str> {
+        match value.map(str::trim) {
+            None | Some("") => Ok(Self::First),
+            Some("always") => Ok(Self::Always),
+            Some("never") => Ok(Self::Never),
+            Some(other) => Err(other),
+        }
+    }
+}
+
+/// The folder that holds a folder for each provider: [`FAAST_HOME`], else `.faast` in the home folder, if there is one.
+pub(crate) fn faast_home() -> Option<PathBuf> {
+    let home = match std::env::var_os(FAAST_HOME) {
+        Some(home) if !home.is_empty() => PathBuf::from(home),
+        _ => std::env::home_dir().filter(|home| !home.as_os_str().is_empty())?.join(".faast"),
+    };
+    // The program may change its current folder later.
+    Some(std::path::absolute(&home).unwrap_or(home))
+}
+
+/// The system's folder for temporary files.
+pub(crate) fn temp_folder() -> PathBuf {
+    std::env::temp_dir()
+}
+
+/// [`FAAST_VALIDATE`]; a value that is none is a warning and counts as unset.
+pub(crate) fn validate() -> Validate {
+    let value = text(FAAST_VALIDATE);
+    Validate::parse(value.as_deref()).unwrap_or_else(|other| {
+        crate::log!(Channel::Warning, "{FAAST_VALIDATE} is `{other}`; it can be `always` or `never`");
+        Validate::default()
+    })
+}
+
+/// [`DEBUG`], as it is written.
+pub(crate) fn debug() -> Option<String> {
+    text(DEBUG)
+}
+
+fn text(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn validation_is_always_never_or_the_first_calls() {
+        assert_eq!(Validate::parse(None), Ok(Validate::First));
+        assert_eq!(Validate::parse(Some("")), Ok(Validate::First));
+        assert_eq!(Validate::parse(Some("always")), Ok(Validate::Always));
+        assert_eq!(Validate::parse(Some(" never ")), Ok(Validate::Never));
+    }
+
+    #[test]
+    fn an_unknown_validation_value_is_given_back_to_be_named() {
+        assert_eq!(Validate::parse(Some("yes")), Err("yes"));
+    }
+}

@@ -1,0 +1,43 @@
+//! The heart of faast: the provider contract, and everything that is no cloud.
+//!
+//! Users write against the `faast` crate; authors of providers write against [`provider`]. This crate knows no cloud,
+//! links no HTTP client and starts no process. ARCHITECTURE.md in the repository tells the life of a call.
+
+#![forbid(unsafe_code)]
+
+pub mod cache;
+pub mod cost;
+pub mod dispatch;
+pub mod function;
+pub mod leak;
+pub mod ledger;
+pub mod log;
+#[doc(hidden)]
+pub mod private;
+pub mod provider;
+pub mod stage;
+pub mod wire;
+pub mod worker;
+
+mod builder;
+mod call;
+mod cancel;
+mod cloud;
+mod env;
+mod error;
+mod event;
+mod options;
+mod runtime;
+mod stats;
+
+pub use inventory;
+
+pub use self::builder::Builder;
+pub use self::call::{Call, StreamCall};
+pub use self::cancel::CancelToken;
+pub use self::cloud::{Cloud, Detail, FromIter, FromStream, Indexed, Items, Keyed, Map, Ordered, Run, Timings};
+pub use self::error::{Error, ErrorKind, Result};
+pub use self::event::{CloudEvent, CloudEventKind, Events};
+pub use self::options::Hedge;
+pub use self::stats::{FunctionStats, Stats};
+pub use self::worker::{Context, context};

@@ -1,0 +1,215 @@
+//! What comes back: events of a request, outcomes of calls, and failures of the transport.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{CallId, ExecutionId, InstanceId, Payload};
+use crate::cost::Quantity;
+use crate::error::ErrorKind;
+
+/// What a worker says about a call.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The call runs from now on. Optional before a `Done`, which implies it; sent where it says more.
+    Started {
+        /// Which call.
+        call: CallId,
+        /// The worker.
+        instance: InstanceId,
+        /// The execution, as the logs name it.
+        execution: Option<ExecutionId>,
+    },
+    /// A generator made an item.
+    Item {
+        /// Which call.
+        call: CallId,
+        /// 0, 1, 2, ..
+        seq: u64,
+        /// The encoded item.
+        body: Payload,
+    },
+    /// The call has ended.
+    Done {
+        /// Which call.
+        call: CallId,
+        /// How.
+        outcome: Outcome,
+        /// What it took.
+        metering: Metering,
+    },
+    /// The worker gives a call back that it did not start; it uses no attempt.
+    Returned {
+        /// Which call.
+        call: CallId,
+    },
+}
+
+impl Event {
+    /// The call that the event is about.
+    pub fn call(&self) -> CallId {
+        match self {
+            Self::Started { call, .. }
+            | Self::Item { call, .. }
+            | Self::Done { call, .. }
+            | Self::Returned { call } => *call,
+        }
+    }
+}
+
+/// How a call ended in the worker.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// With a value, encoded. A generator ends with an empty payload.
+    Ok(Payload),
+    /// Without one.
+    Err(Box<Failure>),
+}
+
+/// Why a call failed in the worker, in a form that crosses the wire.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure {
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    /// This level's message.
+    pub message: String,
+    /// Messages of the error's sources, outermost first.
+    pub chain: Vec<String>,
+    /// Where it happened, as `file:line:column`, if known.
+    pub location: Option<String>,
+    /// The user's own error, encoded, if its type crosses the wire.
+    pub value: Option<Bytes>,
+}
+
+impl Failure {
+    /// A failure with only a kind and a message.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), chain: Vec::new(), location: None, value: None }
+    }
+}
+
+/// What a call took, as the worker or the platform measured it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Metering {
+    /// Time in the function.
+    pub duration: Duration,
+    /// Time that is billed, where the platform says so exactly.
+    pub billed: Option<Duration>,
+    /// Peak resident memory of the worker in bytes.
+    pub peak_memory: Option<u64>,
+    /// What is billed for this call, in the units of the provider's price table.
+    pub quantities: Vec<Quantity>,
+}
+
+/// How a failure is treated. The closed table of what is retried is in [`crate::dispatch::retry`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RetryClass {
+    /// Did not run because of a limit: waits, uses no attempt, shrinks the window of concurrency.
+    Throttled,
+    /// A passing fault of the platform.
+    Transient,
+    /// The worker ended by an outside cause.
+    WorkerLost,
+    /// The user's code ended the worker: exit, abort, segfault.
+    Crash,
+    /// The attempt took longer than its time-out.
+    Timeout,
+    /// The worker needed more memory than it has.
+    OutOfMemory,
+    /// The user's code panicked.
+    Panic,
+    /// The user's function returned an error.
+    User,
+    /// Trying again would fail again: denied, too large, undecodable, stale build, unsupported.
+    Permanent,
+    /// The caller gave up.
+    Canceled,
+}
+
+/// Whether a call may have run when its request failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ran {
+    /// It did not.
+    No,
+    /// Unknown.
+    Maybe,
+    /// It started.
+    Yes,
+}
+
+/// A request failed: what happened to every call in it that has had no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+#[non_exhaustive]
+pub struct InvokeError {
+    /// How it is treated.
+    pub class: RetryClass,
+    /// What the caller sees.
+    pub kind: ErrorKind,
+    /// Whether the first unanswered call may have run. Calls behind it in the request have not.
+    pub ran: Ran,
+    /// What the failed attempt cost.
+    pub metering: Metering,
+    /// When the service asked to be left alone.
+    pub retry_after: Option<Duration>,
+    /// The execution, as the logs name it.
+    pub execution: Option<ExecutionId>,
+    /// A lowercase fragment that says what happened.
+    pub message: String,
+    /// The cause.
+    #[source]
+    pub source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl InvokeError {
+    /// A failure of a class, with the kind that the class usually has.
+    pub fn new(class: RetryClass, ran: Ran, message: impl Into<String>) -> Self {
+        Self {
+            class,
+            kind: ErrorKind::from_class(class),
+            ran,
+            metering: Metering::default(),
+            retry_after: None,
+            execution: None,
+            message: message.into(),
+            source: None,
+        }
+    }
+
+    /// Sets the kind that the caller sees.
+    #[must_use]
+    pub fn kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Sets what the attempt cost.
+    #[must_use]
+    pub fn metering(mut self, metering: Metering) -> Self {
+        self.metering = metering;
+        self
+    }
+
+    /// Sets when the service may be asked again.
+    #[must_use]
+    pub fn retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+
+    /// Sets the execution.
+    #[must_use]
+    pub fn execution(mut self, execution: ExecutionId) -> Self {
+        self.execution = Some(execution);
+        self
+    }
+
+    /// Sets the cause.
+    #[must_use]
+    pub fn source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+}

@@ -1,0 +1,247 @@
+//! The provider contract: what a cloud has to do for faast, and nothing else.
+//!
+//! A provider implements [`CloudProvider`] (deploy, find strays, delete) and [`CloudFunction`] (invoke, clean up) on the
+//! client's side, and [`WorkerTransport`] with [`EventSink`] on the worker's side; it submits one [`ProviderEntry`].
+//! Admission, retries, hedging, deadlines, panics, spilling and statistics are core's and written once. What differs
+//! between providers is data ([`Capabilities`]), checked by core before anything is sent.
+
+mod blob;
+mod capability;
+mod context;
+mod entry;
+mod event;
+mod request;
+mod resource;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use futures_core::Stream;
+use futures_core::stream::BoxStream;
+
+pub use self::blob::{BlobKey, BlobRef, BlobStore};
+pub use self::capability::{CancelSupport, Capabilities, Defaults, Limits, MemoryLimit, Mode};
+pub use self::context::{DeployContext, DeploySpec};
+pub use self::entry::{ProviderEntry, WorkerStart, by_name};
+pub use self::event::{Event, Failure, InvokeError, Metering, Outcome, Ran, RetryClass};
+pub use self::request::{
+    CallFrame, CallId, DeploymentId, ExecutionId, FunctionId, InstanceId, Payload, Request, TraceContext,
+};
+pub use self::resource::{CleanupReport, Deleted, Resource, StrayScope};
+use crate::cost::{PriceTable, Usage};
+use crate::error::Result;
+pub use crate::runtime::{Runtime, cores};
+use crate::worker::WorkerControl;
+
+/// A cloud that functions can be deployed to.
+#[async_trait]
+pub trait CloudProvider: Send + Sync + 'static {
+    /// The provider's short name, as in `faast::provider("aws")` and `~/.faast/aws`.
+    fn name(&self) -> &'static str;
+
+    /// What this provider can do in a mode. Pure: known before anything is deployed.
+    fn capabilities(&self, mode: Mode) -> Capabilities;
+
+    /// Makes the function exist and ready to be invoked.
+    ///
+    /// Every resource is recorded in `cx.ledger()` before the call that creates it. When `cx.abort()` fires, or when an
+    /// error is returned, the provider has removed what it made, or the ledger and tags say what is left.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Deploy`](crate::ErrorKind::Deploy) or a more specific kind, with what the user has to do as the hint.
+    async fn deploy(&self, spec: &DeploySpec, cx: &DeployContext) -> Result<Arc<dyn CloudFunction>>;
+
+    /// The resources that faast made in this account and that lie within `scope`, found by their tags.
+    fn stray(&self, scope: &StrayScope) -> BoxStream<'static, Result<Resource>>;
+
+    /// Deletes one resource that [`stray`](Self::stray) found. Deleting what is gone already is a success.
+    ///
+    /// # Errors
+    ///
+    /// When the resource is still there afterwards, or may be.
+    async fn delete(&self, resource: &Resource) -> Result<Deleted>;
+
+    /// The unit prices in a region. A provider without prices returns an empty table.
+    ///
+    /// # Errors
+    ///
+    /// When neither the service nor the built-in table has prices for the region.
+    async fn prices(&self, region: &str) -> Result<PriceTable>;
+}
+
+/// One deployed function: the client's end of every invocation.
+#[async_trait]
+pub trait CloudFunction: Send + Sync + 'static {
+    /// Sends a request of one to n calls and yields what the worker says about them.
+    ///
+    /// The request starts when the stream is first polled; core polls it at once. Dropping the stream cancels the
+    /// request as far as [`Capabilities::cancel`] goes. The stream ends after every call has had its
+    /// [`Event::Done`] or [`Event::Returned`], or with one `Err`, which stands for every call that has had neither.
+    /// It is polled by one thread at a time, but by any thread, with faast's runtime entered; it may be dropped on any
+    /// thread too. What waits for sockets or timers belongs into a task on [`DeployContext::runtime`].
+    ///
+    /// There is no retry in here: failures are classified (`classify.rs`) and core decides.
+    fn invoke(&self, request: Request) -> BoxStream<'static, Result<Event, InvokeError>>;
+
+    /// Limits that are known only after deploying, such as the account's concurrency.
+    fn limits(&self) -> Limits;
+
+    /// The store for arguments and results above the transport's limit, if the provider has one.
+    fn store(&self) -> Option<Arc<dyn BlobStore>> {
+        None
+    }
+
+    /// Moves the `expires` tag of this deployment's resources to `until`. Core calls it while the client lives.
+    ///
+    /// # Errors
+    ///
+    /// When the tag could not be moved; core reports it and tries again.
+    async fn renew(&self, until: SystemTime) -> Result<()>;
+
+    /// Where the logs of this function, or of one execution of it, can be read.
+    fn log_url(&self, execution: Option<&ExecutionId>) -> String;
+
+    /// What was used beyond the calls themselves (queues, storage, transfer), for the cost table.
+    async fn usage(&self) -> Usage;
+
+    /// What one call costs at the very most, in the units of the price table: the budget's worst case.
+    fn worst_case(&self, timeout: std::time::Duration) -> Usage {
+        let _ = timeout;
+        Usage::default()
+    }
+
+    /// Removes everything that [`CloudProvider::deploy`] made. Idempotent; the discoverable root goes last.
+    async fn cleanup(&self) -> CleanupReport;
+}
+
+/// The worker's source of requests. Driven by core's serve loop on a plain thread, outside any async runtime.
+///
+/// The worker's side is blocking on purpose: the thread that reads a request also runs the function and writes the
+/// answer, so that no call pays for a hand-over between threads, and a transport needs no async runtime to start.
+pub trait WorkerTransport: Send + 'static {
+    /// Waits for the next request; `None` ends the worker in an orderly way.
+    fn next(&mut self) -> Option<Request>;
+
+    /// Where events go. Shared with the thread that watches deadlines while a function runs.
+    fn events(&self) -> Arc<dyn EventSink>;
+
+    /// The store for results above the transport's limit, if the provider has one.
+    fn store(&self) -> Option<Arc<dyn BlobStore>> {
+        None
+    }
+
+    /// The memory above which a call fails as out of memory, in bytes, if core is to watch it.
+    fn memory_limit(&self) -> Option<u64> {
+        None
+    }
+
+    /// Called once before the first `next`: how the transport tells running functions that nobody waits for them.
+    fn attach(&mut self, control: WorkerControl) {
+        let _ = control;
+    }
+}
+
+/// Where a worker's events go.
+pub trait EventSink: Send + Sync + 'static {
+    /// Sends one event. While `remaining` (calls of this request that have not been answered yet) is above zero the
+    /// sink may hold the event back for about a millisecond; at zero it goes out at once.
+    ///
+    /// It may take the payload out of the event, but not from one that it refuses.
+    ///
+    /// Blocks while the other side does not take more: that is the backpressure of generator functions.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::TooLarge`] makes core spill the payload through the store and send again.
+    fn send(&self, event: &mut Event, remaining: usize) -> Result<(), SendError>;
+
+    /// Sends what was held back.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] when nobody listens any more.
+    fn flush(&self) -> Result<(), SendError>;
+
+    /// Ends this worker because a call can't be stopped in any other way (time-out, memory). Does not return where the
+    /// worker is a process of its own; where it is a thread of the client, the thread is abandoned.
+    fn terminate(&self);
+}
+
+/// Why an event could not be sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The event is larger than the transport carries.
+    #[error("the event has {size} bytes and the transport carries at most {limit}")]
+    TooLarge {
+        /// Bytes of the event as it would be sent.
+        size: u64,
+        /// Bytes that the transport carries at most.
+        limit: u64,
+    },
+    /// The client does not listen any more: it broke the stream off, or it is gone.
+    #[error("the other side does not listen any more")]
+    Closed,
+}
+
+/// What `faast doctor` and `faast policy` show. Optional for a provider.
+#[async_trait]
+pub trait ProviderTools: Send + Sync + 'static {
+    /// Everything that would keep a deployment from working, all at once, each with what to do.
+    async fn preflight(&self, spec: &DeploySpec) -> Vec<String>;
+
+    /// The least permissions for the options in use, in the provider's own format.
+    fn policy(&self, spec: &DeploySpec) -> String;
+}
+
+impl fmt::Debug for dyn CloudProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CloudProvider").field(&self.name()).finish()
+    }
+}
+
+/// A provider chosen at run time.
+#[async_trait]
+impl CloudProvider for Box<dyn CloudProvider> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn capabilities(&self, mode: Mode) -> Capabilities {
+        (**self).capabilities(mode)
+    }
+
+    async fn deploy(&self, spec: &DeploySpec, cx: &DeployContext) -> Result<Arc<dyn CloudFunction>> {
+        (**self).deploy(spec, cx).await
+    }
+
+    fn stray(&self, scope: &StrayScope) -> BoxStream<'static, Result<Resource>> {
+        (**self).stray(scope)
+    }
+
+    async fn delete(&self, resource: &Resource) -> Result<Deleted> {
+        (**self).delete(resource).await
+    }
+
+    async fn prices(&self, region: &str) -> Result<PriceTable> {
+        (**self).prices(region).await
+    }
+}
+
+/// A stream of resources that is empty: for providers that leave nothing behind.
+pub fn no_strays() -> BoxStream<'static, Result<Resource>> {
+    struct Empty;
+    impl Stream for Empty {
+        type Item = Result<Resource>;
+        fn poll_next(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Self::Item>> {
+            std::task::Poll::Ready(None)
+        }
+    }
+    Box::pin(Empty)
+}

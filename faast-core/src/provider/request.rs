@@ -1,0 +1,135 @@
+//! What is sent: a request of one to n call frames, and the ids that name things on both sides.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::BlobRef;
+
+/// A deployment, unique in the world; resources carry it in their names and tags.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeploymentId(Arc<str>);
+
+impl DeploymentId {
+    /// A fresh one.
+    pub fn random() -> Self {
+        Self(uuid::Uuid::new_v4().to_string().into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for DeploymentId {
+    fn from(id: &str) -> Self {
+        Self(id.into())
+    }
+}
+
+impl fmt::Display for DeploymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A call within its deployment. Retries and hedges of a call keep its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(pub u64);
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// The worker that ran a call, as the provider names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct InstanceId(pub Arc<str>);
+
+/// One execution, as the provider's logs name it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ExecutionId(pub Arc<str>);
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for ExecutionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A function on the wire: its registered name and the hash of its signature.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FunctionId {
+    /// `module::path::name`, or what `name = ".."` says.
+    pub name: Cow<'static, str>,
+    /// Changes when parameters or result change.
+    pub signature: u64,
+}
+
+/// Bytes that were encoded by faast's wire format, here or by reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// The bytes themselves.
+    Inline(Bytes),
+    /// The bytes lie in the deployment's store. Boxed, because it is rare and events are moved often.
+    Blob(Box<BlobRef>),
+}
+
+impl Payload {
+    /// Bytes that travel with the request or event itself.
+    pub fn inline_len(&self) -> usize {
+        match self {
+            Self::Inline(bytes) => bytes.len(),
+            Self::Blob(_) => 0,
+        }
+    }
+}
+
+/// W3C trace context, carried so that a worker's spans belong to the caller's trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceContext(pub String);
+
+/// One call as it is sent. Never holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallFrame {
+    /// Which call.
+    pub id: CallId,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// Which function.
+    pub function: FunctionId,
+    /// Time the attempt may take from its start; a duration because clocks differ.
+    pub timeout: Duration,
+    /// The encoded arguments.
+    pub args: Payload,
+    /// The caller's trace, if there is one.
+    pub trace: Option<TraceContext>,
+}
+
+/// One to n calls for one worker, which answers them in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The deployment that the calls belong to.
+    pub deployment: DeploymentId,
+    /// Fingerprint of the client's build; a worker of another build refuses.
+    pub build: u64,
+    /// The calls, never empty.
+    pub calls: Vec<CallFrame>,
+}
+
+impl Request {
+    /// What is left when a request has been handed on.
+    pub(crate) fn empty() -> Self {
+        Self { deployment: DeploymentId::from(""), build: 0, calls: Vec::new() }
+    }
+}

@@ -1,0 +1,75 @@
+//! Resources that a deployment leaves in an account: what strays are, and what cleaning up reports.
+
+use std::fmt;
+use std::time::SystemTime;
+
+/// Something in an account that faast made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Resource {
+    /// What it is, as the provider calls it: `function`, `role`, `queue`.
+    pub kind: String,
+    /// Its id, as the provider's delete call takes it.
+    pub id: String,
+    /// Where it is; empty for global resources.
+    pub region: String,
+    /// From when on nobody needs it; `None` if the tag can't be read, which keeps it.
+    pub expires: Option<SystemTime>,
+    /// Lower ranks are deleted first; the discoverable root has the highest.
+    pub rank: u32,
+}
+
+impl Resource {
+    /// A resource of a kind.
+    pub fn new(kind: impl Into<String>, id: impl Into<String>) -> Self {
+        Self { kind: kind.into(), id: id.into(), region: String::new(), expires: None, rank: 0 }
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} `{}`", self.kind, self.id)?;
+        if !self.region.is_empty() {
+            write!(f, " in {}", self.region)?;
+        }
+        Ok(())
+    }
+}
+
+/// Which strays are looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct StrayScope {
+    /// Regions to look at; empty: the configured one.
+    pub regions: Vec<String>,
+    /// Live resources too, not only the expired.
+    pub include_live: bool,
+}
+
+/// What deleting a resource did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    /// It was there and is gone now.
+    Now,
+    /// It was gone already.
+    Before,
+}
+
+/// What a cleanup did, and what it could not do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct CleanupReport {
+    /// What is gone.
+    pub deleted: Vec<Resource>,
+    /// What is left, with the reason.
+    pub left: Vec<(Resource, String)>,
+    /// What stays by the provider's rules, in words for people.
+    pub notes: Vec<String>,
+}
+
+impl CleanupReport {
+    /// Whether nothing is left that should be gone.
+    pub fn is_clean(&self) -> bool {
+        self.left.is_empty()
+    }
+}

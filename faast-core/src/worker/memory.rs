@@ -1,0 +1,33 @@
+//! How much memory this process has: read from `/proc`, where there is one. Linux only; elsewhere unknown.
+
+use std::fs::File;
+use std::io::Read;
+
+/// Peak resident size in bytes since the process started.
+pub(super) fn peak() -> Option<u64> {
+    field("VmHWM:")
+}
+
+/// Resident size in bytes now.
+pub(super) fn resident() -> Option<u64> {
+    field("VmRSS:")
+}
+
+fn field(name: &str) -> Option<u64> {
+    // One read that holds all of it: short calls ask for this too.
+    let mut buffer = [0; 4096];
+    let len = File::open("/proc/self/status").and_then(|mut status| status.read(&mut buffer)).ok()?;
+    let line = std::str::from_utf8(&buffer[..len]).ok()?.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(line.trim().strip_suffix("kB")?.trim_end().parse::<u64>().ok()? * 1024)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resident_size_is_below_its_peak() {
+        let (resident, peak) = (resident().unwrap(), peak().unwrap());
+        assert!(0 < resident && resident <= peak + 4096 * 64, "{resident} {peak}");
+    }
+}
