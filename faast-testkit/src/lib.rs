@@ -1,0 +1,21 @@
+//! What authors of providers test with: a conformance suite, a provider in memory, and one that makes faults.
+//!
+//! [`conformance!`] expands into one named test for each promise of the provider contract; every one of them can be
+//! called singly, see [`mod@conformance`]. [`memory::Memory`] runs functions on threads of the client, with whatever
+//! capabilities a test needs. [`fault::Faulty`] wraps any provider and loses, delays and repeats, by a seed.
+
+#![forbid(unsafe_code)]
+
+pub mod conformance;
+pub mod fault;
+pub mod memory;
+pub mod probe;
+
+mod remote;
+
+/// What the macros expand to; not for people.
+#[doc(hidden)]
+pub mod __private {
+    pub use faast_core::inventory;
+    pub use faast_core::worker::{TestWorker, test_worker};
+}
