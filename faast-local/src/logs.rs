@@ -1,0 +1,115 @@
+//! Log files: one folder for a deployment, one file for a worker, and their `file://` addresses.
+//!
+//! The folder is `~/.faast/local/logs/<deployment>`; a file in it names the client's process, so that a later run can
+//! tell what a dead one has left behind. Logs are for people: where they can't be written, work goes on without.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use faast_core::cache::CacheFolder;
+use faast_core::provider::{DeploymentId, ExecutionId};
+
+/// Names the client's process, in every folder.
+const OWNER: &str = "client.pid";
+
+/// How much of a log is looked at, and shown.
+const TAIL: u64 = 4096;
+
+/// The log folder of one deployment; `None` inside where there is none to be had.
+#[derive(Debug)]
+pub(crate) struct Logs {
+    folder: Option<PathBuf>,
+}
+
+impl Logs {
+    /// Makes the folder.
+    pub(crate) fn create(cache: &CacheFolder, deployment: &DeploymentId) -> Self {
+        let name = format!("{}/{deployment}", CacheFolder::LOGS);
+        let made = cache.folder(&name).and_then(|folder| {
+            fs::write(folder.join(OWNER), std::process::id().to_string())?;
+            Ok(folder)
+        });
+        match made {
+            Ok(folder) => Self { folder: Some(folder) },
+            Err(error) => {
+                faast_core::log!(
+                    faast_core::log::Channel::Warning,
+                    "workers' output is lost, their log folder can't be made: {error}"
+                );
+                Self { folder: None }
+            }
+        }
+    }
+
+    /// The log file of a worker.
+    pub(crate) fn file(&self, number: usize) -> Option<PathBuf> {
+        Some(self.folder.as_ref()?.join(format!("worker-{number}.log")))
+    }
+
+    /// The address of the log of an execution, or of all of them.
+    pub(crate) fn url(&self, execution: Option<&ExecutionId>) -> String {
+        // "worker-3 pid 4711"
+        let worker = execution.and_then(|execution| execution.0.split(' ').next());
+        match (&self.folder, worker) {
+            (Some(folder), Some(worker)) => url_of(Some(&folder.join(format!("{worker}.log")))),
+            (folder, _) => url_of(folder.as_deref()),
+        }
+    }
+
+    /// The folder, if there is one.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+}
+
+/// The process that a log folder belongs to.
+pub(crate) fn owner(folder: &Path) -> Option<u32> {
+    fs::read_to_string(folder.join(OWNER)).ok()?.trim().parse().ok()
+}
+
+/// A `file://` address; paths keep their slashes, everything unusual is escaped.
+pub(crate) fn url_of(path: Option<&Path>) -> String {
+    let mut url = String::from("file://");
+    let Some(path) = path else { return url + "/dev/null" };
+    for byte in path.as_os_str().as_encoded_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-_.~".contains(byte) {
+            url.push(char::from(*byte));
+        } else {
+            // Writing to a string can't fail.
+            let _ = write!(url, "%{byte:02X}");
+        }
+    }
+    url
+}
+
+/// The end of a log.
+pub(crate) fn tail(path: Option<&Path>) -> String {
+    let read = |path: &Path| -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let len = file.metadata()?.len();
+        file.seek(SeekFrom::Start(len.saturating_sub(TAIL)))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    path.and_then(|path| read(path).ok()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_escape_what_is_unusual() {
+        assert_eq!(url_of(Some(Path::new("/a b/ü#1.log"))), "file:///a%20b/%C3%BC%231.log");
+    }
+
+    #[test]
+    fn the_address_of_an_execution_is_its_workers_file() {
+        let logs = Logs { folder: Some("/logs".into()) };
+        assert_eq!(logs.url(Some(&ExecutionId("worker-3 pid 17".into()))), "file:///logs/worker-3.log");
+        assert_eq!(logs.url(None), "file:///logs");
+    }
+}
