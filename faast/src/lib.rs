@@ -1,0 +1,77 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "macros")]
+pub use faast_macros::{function, main};
+
+#[doc(hidden)]
+pub use faast_core::private as __private;
+pub use faast_core::{
+    Builder, Call, CancelToken, Cloud, CloudEvent, CloudEventKind, Context, Detail, Error, ErrorKind, Events,
+    FunctionStats, Hedge, Items, Keyed, Map, Result, Run, Stats, StreamCall, Timings, context, cost,
+};
+#[cfg(feature = "local")]
+pub use faast_local::Local;
+
+pub use faast_core::provider::Mode;
+
+/// For authors of providers: the contract, and everything that is no cloud.
+pub use faast_core as core;
+
+/// A cloud of worker processes on this machine.
+#[cfg(feature = "local")]
+pub fn local() -> Builder<Local> {
+    Builder::new(Local::new())
+}
+
+/// A provider chosen at run time, by its name.
+///
+/// # Errors
+///
+/// [`ErrorKind::Config`] with the names that are known, when no such provider is linked.
+pub fn provider(name: &str) -> Result<Builder<Box<dyn core::provider::CloudProvider>>> {
+    Ok(Builder::new(core::provider::by_name(name)?))
+}
+
+/// A provider of one's own, or of a third party.
+pub fn with_provider<P: core::provider::CloudProvider>(provider: P) -> Builder<P> {
+    Builder::new(provider)
+}
+
+/// Being a worker, for programs with a `main` of their own.
+pub mod worker {
+    pub use faast_core::worker::init;
+}
+
+/// What most programs need.
+///
+/// ```
+/// use faast::prelude::*;
+/// ```
+pub mod prelude {
+    /// The crate itself, so that the import is never an unused one.
+    #[doc(no_inline)]
+    pub use crate as faast;
+    pub use faast_core::{Call, Cloud, StreamCall};
+    #[cfg(feature = "local")]
+    pub use faast_local::LocalOptions;
+}
+
+/// Lets the workers of a test binary start; write it once in each test file that deploys.
+///
+/// ```
+/// faast::test_worker!();
+/// ```
+#[macro_export]
+macro_rules! test_worker {
+    () => {
+        #[test]
+        fn faast_worker() {
+            $crate::__private::test_worker();
+        }
+
+        $crate::__private::inventory::submit! {
+            $crate::__private::TestWorker(::core::concat!(::core::module_path!(), "::faast_worker"))
+        }
+    };
+}

@@ -1,0 +1,147 @@
+//! The programs that are started.
+
+use faast::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// Which program a process runs.
+pub(crate) const PROGRAM: &str = "FAAST_TEST_PROGRAM";
+
+#[faast::function]
+fn hello(name: &str) -> String {
+    format!("hello {name}!")
+}
+
+#[faast::function]
+fn busy() -> u32 {
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
+#[faast::function]
+fn fails() -> u32 {
+    panic!("on purpose")
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Note {
+    text: String,
+    #[serde(skip)]
+    author: String,
+}
+
+#[faast::function]
+fn forgetful(note: Note) -> usize {
+    note.text.len() + note.author.len()
+}
+
+/// Deploys, and calls itself there; gives the error in which that ends.
+#[faast::function]
+async fn recursion() -> String {
+    match recurse().await {
+        Ok(end) => end,
+        Err(error) => error.to_string(),
+    }
+}
+
+async fn recurse() -> faast::Result<String> {
+    let cloud = faast::local().concurrency(1).deploy().await?;
+    let end = cloud.run(recursion::call()).await;
+    cloud.cleanup().await?;
+    end
+}
+
+#[faast::function]
+fn process(_: u32) -> u32 {
+    std::process::id()
+}
+
+#[faast::function]
+fn ends_its_worker() -> u32 {
+    std::process::exit(3)
+}
+
+#[faast::function]
+fn square(n: u64) -> u64 {
+    n * n
+}
+
+/// Says what came of a step, and waits for a line.
+fn step(said: &str) {
+    println!("{said}");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+}
+
+/// The number of a worker's process, and a map, in steps.
+async fn steps(cloud: &Cloud) -> faast::Result<()> {
+    let first = cloud.run(process::call(0)).detail().await?;
+    step(first.log_url.strip_prefix("file://").unwrap());
+    let squares = cloud.map((0..3000).map(square::call)).try_collect().await?;
+    assert_eq!(squares, (0..3000).map(|n| n * n).collect::<Vec<u64>>());
+    let workers = cloud.map((0..100).map(process::call)).try_collect().await?;
+    step(&workers.iter().map(u32::to_string).collect::<Vec<_>>().join(" "));
+    // What another client did meanwhile is no matter.
+    let again = cloud.map((0..3000).map(square::call)).try_collect().await?;
+    assert_eq!(again, squares);
+    Ok(())
+}
+
+/// Ends its worker and gets another, in steps; each time also in a deployment of its own.
+async fn renews(cloud: &Cloud) -> faast::Result<()> {
+    let mut worker = cloud.run(process::call(0)).await?;
+    for _ in 0..2 {
+        step(&worker.to_string());
+        assert_eq!(cloud.run(ends_its_worker::call()).await.unwrap_err().kind(), faast::ErrorKind::Crash);
+        worker = cloud.run(process::call(0)).await?;
+        let second = faast::local().concurrency(1).deploy().await?;
+        assert_ne!(second.run(process::call(0)).await?, worker);
+        second.cleanup().await?;
+    }
+    step(&worker.to_string());
+    Ok(())
+}
+
+pub(crate) mod annotated {
+    use std::env;
+
+    use faast::prelude::*;
+
+    use super::{Note, PROGRAM, busy, fails, forgetful, hello, recurse, renews, steps};
+
+    #[faast::main]
+    pub(crate) async fn main() -> faast::Result<()> {
+        if env::var_os("SUBSCRIBE").is_some() {
+            tracing_subscriber::fmt()
+                .with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG)
+                .with_ansi(false)
+                .init();
+        }
+        let program = env::var(PROGRAM).unwrap();
+        if program == "recursion" {
+            println!("{}", recurse().await?);
+            return Ok(());
+        }
+        let cloud = faast::local().concurrency(2).deploy().await?;
+        match program.as_str() {
+            "hello" => println!("{}", cloud.run(hello::call("world")).await?),
+            "busy" => drop(cloud.map((0..10).map(|_| busy::call())).collect().await),
+            "steps" => steps(&cloud).await?,
+            "renews" => renews(&cloud).await?,
+            "fails" => println!("{}", cloud.run(fails::call()).await?),
+            "lossy" => {
+                let note = Note { text: "a".into(), author: "b".into() };
+                println!("{}", cloud.run(forgetful::call(note)).await?);
+            }
+            other => panic!("no program `{other}`"),
+        }
+        cloud.cleanup().await
+    }
+}
+
+/// A program that forgot to look whether it is a worker.
+pub(crate) fn bare() {
+    println!("started");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let error = runtime.block_on(faast::local().deploy()).unwrap_err();
+    panic!("{error:?}");
+}

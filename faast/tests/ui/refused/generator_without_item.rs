@@ -1,0 +1,6 @@
+#[faast::function]
+fn numbers() -> impl Iterator {
+    0..3
+}
+
+fn main() {}

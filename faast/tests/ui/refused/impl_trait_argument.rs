@@ -1,0 +1,6 @@
+#[faast::function]
+fn shout(text: impl AsRef<str>) -> String {
+    text.as_ref().to_uppercase()
+}
+
+fn main() {}

@@ -1,0 +1,2 @@
+#[faast::main]
+async fn main<T>() {}

@@ -1,0 +1,2 @@
+#[faast::main(worker_threads = 4)]
+async fn main() {}

@@ -1,0 +1,2 @@
+#[faast::main]
+async fn main(args: Vec<String>) {}

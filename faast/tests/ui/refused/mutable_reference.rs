@@ -1,0 +1,6 @@
+#[faast::function]
+fn sort(list: &mut [u8]) {
+    list.sort_unstable();
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[faast::function]
+struct Point {
+    x: u8,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[faast::function]
+fn length(start: *const u8) -> usize {
+    start as usize
+}
+
+fn main() {}

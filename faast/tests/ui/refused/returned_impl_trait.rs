@@ -1,0 +1,6 @@
+#[faast::function]
+fn show() -> impl std::fmt::Display {
+    "shown"
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[faast::function]
+fn forever() -> ! {
+    loop {}
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[faast::function]
+fn greet(name: &'static str) -> String {
+    name.to_owned()
+}
+
+fn main() {}

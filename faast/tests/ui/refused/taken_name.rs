@@ -1,0 +1,8 @@
+#[faast::function]
+fn parse(text: &str) -> usize {
+    text.len()
+}
+
+mod parse {}
+
+fn main() {}

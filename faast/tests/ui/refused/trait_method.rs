@@ -1,0 +1,6 @@
+trait Resize {
+    #[faast::function]
+    fn resize(width: u32) -> u32;
+}
+
+fn main() {}

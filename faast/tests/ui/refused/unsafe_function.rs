@@ -1,0 +1,6 @@
+#[faast::function]
+unsafe fn risky(n: u8) -> u8 {
+    n
+}
+
+fn main() {}
