@@ -1,0 +1,110 @@
+//! `cargo xtask ci`: everything that has to pass before a merge, in order, up to the first failure.
+//!
+//! One table says what that is. `.ci/run` calls it after the README's test command, so the plain test run is not here.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use crate::command::{CommandLine, root};
+use crate::tidy;
+use crate::tidy::readme::SET_UP;
+
+/// One line of the table.
+struct Step {
+    name: &'static str,
+    what: What,
+}
+
+enum What {
+    Run(&'static str),
+    /// A command with one environment variable.
+    RunWith(&'static str, &'static str, &'static str),
+    /// A command that has to print this.
+    Prints(&'static str, &'static str),
+    /// `cargo xtask tidy`, in this process.
+    Tidy,
+    /// The suite under nextest, where that is installed.
+    Nextest,
+    /// A crate that is no member of the workspace, by its manifest.
+    Outside(&'static str),
+}
+
+const STEPS: &[Step] = &[
+    Step { name: "format", what: What::Run("cargo fmt --all --check") },
+    Step { name: "lints", what: What::Run("cargo clippy --workspace --all-targets -- -D warnings") },
+    Step {
+        name: "lints of the benches",
+        what: What::Run("cargo clippy -p xtask --all-targets --features bench -- -D warnings"),
+    },
+    Step {
+        name: "documentation",
+        what: What::RunWith("RUSTDOCFLAGS", "-Dwarnings", "cargo doc --workspace --no-deps"),
+    },
+    Step { name: "tidy", what: What::Tidy },
+    Step { name: "macro diagnostics", what: What::Run("cargo test -p faast --test ui") },
+    Step { name: "tests under nextest", what: What::Nextest },
+    Step { name: "a third party's provider", what: What::Outside("third-party/http-pool/Cargo.toml") },
+    Step { name: "features: none", what: What::Run("cargo check -p faast --no-default-features") },
+    Step { name: "features: local", what: What::Run("cargo check -p faast --no-default-features --features local") },
+    Step { name: "features: macros", what: What::Run("cargo check -p faast --no-default-features --features macros") },
+    Step {
+        name: "a typed error where panics abort",
+        what: What::Prints(
+            "cargo run -q -p faast --example errors --profile abort",
+            "panicked: 64 bits are not enough",
+        ),
+    },
+    Step { name: "examples", what: What::Run("cargo build -p faast --examples") },
+    Step { name: "the README's first command", what: What::Run(SET_UP[0]) },
+];
+
+/// Runs every step of the table.
+pub(crate) fn run() -> Result<()> {
+    let start = Instant::now();
+    for (index, step) in STEPS.iter().enumerate() {
+        println!("\n==== {}/{} {}: {}", index + 1, STEPS.len(), step.name, step.what);
+        step.run().with_context(|| format!("step {} ({}) of {}", index + 1, step.name, STEPS.len()))?;
+    }
+    println!("\n==== all {} steps done in {:.0?}", STEPS.len(), start.elapsed());
+    Ok(())
+}
+
+impl Step {
+    fn run(&self) -> Result<()> {
+        match self.what {
+            What::Run(line) => CommandLine::new(line).run(),
+            What::RunWith(key, value, line) => CommandLine::new(line).env(key, value).run(),
+            What::Prints(line, wanted) => {
+                let mut found = false;
+                CommandLine::new(line).watch(|printed| found |= printed.contains(wanted))?;
+                anyhow::ensure!(found, "it did not print `{wanted}`");
+                Ok(())
+            }
+            What::Tidy => tidy::check(),
+            What::Nextest if CommandLine::new("cargo nextest --version").succeeds() => CommandLine::new(NEXTEST).run(),
+            What::Nextest => {
+                println!("not run: cargo-nextest is not installed (`cargo install --locked cargo-nextest`)");
+                Ok(())
+            }
+            What::Outside(manifest) => {
+                anyhow::ensure!(root().join(manifest).is_file(), "there is no `{manifest}`");
+                CommandLine::new("cargo test --manifest-path").arg(manifest).run()
+            }
+        }
+    }
+}
+
+const NEXTEST: &str = "cargo nextest run --workspace --no-fail-fast";
+
+impl std::fmt::Display for What {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Run(line) | Self::Prints(line, _) => f.write_str(line),
+            Self::RunWith(key, value, line) => write!(f, "{key}={value} {line}"),
+            Self::Tidy => f.write_str("cargo xtask tidy"),
+            Self::Nextest => f.write_str(NEXTEST),
+            Self::Outside(manifest) => write!(f, "cargo test --manifest-path {manifest}"),
+        }
+    }
+}

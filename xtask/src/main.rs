@@ -1,0 +1,57 @@
+//! Project automation: `cargo xtask <command>`.
+//!
+//! One module for each command; this file only chooses between them. It knows nothing of what they do.
+
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
+
+mod bench;
+mod ci;
+mod command;
+mod test_local;
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  tidy [--fix]         check the rules of this repository; --fix rewrites generated tables
+  ci                   everything that has to pass before a merge, in order
+  test-local [filter]  the tests that need no account, or those whose name holds the filter
+  bench [filter] [--quick]
+                       how fast it is beside what the machine allows, all of it or the benches whose name holds the filter";
+
+fn main() -> ExitCode {
+    #[cfg(feature = "bench")]
+    if let Some(code) = bench::child() {
+        return code;
+    }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments.as_slice() {
+        ["tidy"] => tidy::check(),
+        ["tidy", "--fix"] => tidy::fix(),
+        ["ci"] => ci::run(),
+        ["test-local"] => test_local::run(None),
+        ["test-local", filter] => test_local::run(Some(filter)),
+        ["bench", words @ ..] => bench::launch(words),
+        #[cfg(feature = "bench")]
+        [bench::MEASURE, json, words @ ..] => bench::measure(json, words),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
