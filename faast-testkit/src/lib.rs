@@ -11,6 +11,7 @@ pub mod fault;
 pub mod memory;
 pub mod probe;
 
+mod intercept;
 mod remote;
 
 /// What the macros expand to; not for people.

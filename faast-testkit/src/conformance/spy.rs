@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use faast_core::Result;
-use faast_core::cost::{PriceTable, Usage};
+use faast_core::cost::PriceTable;
 use faast_core::provider::{
-    BlobStore, Capabilities, CleanupReport, CloudFunction, CloudProvider, Deleted, DeployContext, DeploySpec, Event,
-    ExecutionId, InvokeError, Limits, Mode, Request, Resource, StrayScope,
+    Capabilities, CloudFunction, CloudProvider, Deleted, DeployContext, DeploySpec, Mode, Resource, StrayScope,
 };
 use futures_core::stream::BoxStream;
+
+use crate::intercept::Intercepted;
 
 /// What was asked of a provider.
 #[derive(Debug, Clone, Default)]
@@ -70,7 +70,14 @@ impl CloudProvider for Spy {
     async fn deploy(&self, spec: &DeploySpec, cx: &DeployContext) -> Result<Arc<dyn CloudFunction>> {
         self.seen.0.deployments.fetch_add(1, Ordering::Relaxed);
         let inner = self.inner.deploy(spec, cx).await?;
-        Ok(Arc::new(SpiedFunction { inner, seen: self.seen.clone(), other_build: self.other_build }))
+        let (seen, other_build) = (self.seen.clone(), self.other_build);
+        Ok(Intercepted::in_front_of(inner, move |inner, mut request| {
+            seen.0.requests.fetch_add(1, Ordering::Relaxed);
+            if other_build {
+                request.build = !request.build;
+            }
+            inner.invoke(request)
+        }))
     }
 
     fn stray(&self, scope: &StrayScope) -> BoxStream<'static, Result<Resource>> {
@@ -83,50 +90,5 @@ impl CloudProvider for Spy {
 
     async fn prices(&self, region: &str) -> Result<PriceTable> {
         self.inner.prices(region).await
-    }
-}
-
-struct SpiedFunction {
-    inner: Arc<dyn CloudFunction>,
-    seen: Seen,
-    other_build: bool,
-}
-
-#[async_trait]
-impl CloudFunction for SpiedFunction {
-    fn invoke(&self, mut request: Request) -> BoxStream<'static, Result<Event, InvokeError>> {
-        self.seen.0.requests.fetch_add(1, Ordering::Relaxed);
-        if self.other_build {
-            request.build = !request.build;
-        }
-        self.inner.invoke(request)
-    }
-
-    fn limits(&self) -> Limits {
-        self.inner.limits()
-    }
-
-    fn store(&self) -> Option<Arc<dyn BlobStore>> {
-        self.inner.store()
-    }
-
-    async fn renew(&self, until: SystemTime) -> Result<()> {
-        self.inner.renew(until).await
-    }
-
-    fn log_url(&self, execution: Option<&ExecutionId>) -> String {
-        self.inner.log_url(execution)
-    }
-
-    async fn usage(&self) -> Usage {
-        self.inner.usage().await
-    }
-
-    fn worst_case(&self, timeout: Duration) -> Usage {
-        self.inner.worst_case(timeout)
-    }
-
-    async fn cleanup(&self) -> CleanupReport {
-        self.inner.cleanup().await
     }
 }

@@ -8,19 +8,18 @@ mod plan;
 mod stream;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use faast_core::Result;
-use faast_core::cost::{PriceTable, Usage};
+use faast_core::cost::PriceTable;
 use faast_core::provider::{
-    BlobStore, Capabilities, CleanupReport, CloudFunction, CloudProvider, Deleted, DeployContext, DeploySpec, Event,
-    ExecutionId, InvokeError, Limits, Mode, Request, Resource, Runtime, StrayScope,
+    Capabilities, CloudFunction, CloudProvider, Deleted, DeployContext, DeploySpec, Mode, Resource, StrayScope,
 };
 use futures_core::stream::BoxStream;
 
 use self::plan::Script;
 pub use self::plan::{Faults, Injected};
+use crate::intercept::Intercepted;
 
 /// Wraps a provider and makes faults. Clones share the count of what was injected.
 ///
@@ -72,7 +71,9 @@ impl<P: CloudProvider> CloudProvider for Faulty<P> {
     async fn deploy(&self, spec: &DeploySpec, cx: &DeployContext) -> Result<Arc<dyn CloudFunction>> {
         let inner = self.inner.deploy(spec, cx).await?;
         let script = Arc::new(Script::new(self.faults.clone(), Arc::clone(&self.injected)));
-        Ok(Arc::new(FaultyFunction { inner, script, runtime: cx.runtime.clone() }))
+        // Streams are polled on any thread, but time passes on this runtime.
+        let runtime = cx.runtime.clone();
+        Ok(Intercepted::in_front_of(inner, move |inner, request| stream::invoke(inner, &script, &runtime, request)))
     }
 
     fn stray(&self, scope: &StrayScope) -> BoxStream<'static, Result<Resource>> {
@@ -85,47 +86,5 @@ impl<P: CloudProvider> CloudProvider for Faulty<P> {
 
     async fn prices(&self, region: &str) -> Result<PriceTable> {
         self.inner.prices(region).await
-    }
-}
-
-struct FaultyFunction {
-    inner: Arc<dyn CloudFunction>,
-    script: Arc<Script>,
-    /// Streams are polled on any thread, but time passes on this one.
-    runtime: Runtime,
-}
-
-#[async_trait]
-impl CloudFunction for FaultyFunction {
-    fn invoke(&self, request: Request) -> BoxStream<'static, Result<Event, InvokeError>> {
-        stream::invoke(&self.inner, &self.script, &self.runtime, request)
-    }
-
-    fn limits(&self) -> Limits {
-        self.inner.limits()
-    }
-
-    fn store(&self) -> Option<Arc<dyn BlobStore>> {
-        self.inner.store()
-    }
-
-    async fn renew(&self, until: SystemTime) -> Result<()> {
-        self.inner.renew(until).await
-    }
-
-    fn log_url(&self, execution: Option<&ExecutionId>) -> String {
-        self.inner.log_url(execution)
-    }
-
-    async fn usage(&self) -> Usage {
-        self.inner.usage().await
-    }
-
-    fn worst_case(&self, timeout: Duration) -> Usage {
-        self.inner.worst_case(timeout)
-    }
-
-    async fn cleanup(&self) -> CleanupReport {
-        self.inner.cleanup().await
     }
 }

@@ -55,7 +55,7 @@ mod tests {
     const NONE: [usize; 0] = [];
 
     fn of(path: &str, text: &str) -> Vec<usize> {
-        findings(&Tree::of(&[(path, text)])).into_iter().map(|finding| finding.line).collect()
+        Tree::of(&[(path, text)]).lines_found(findings)
     }
 
     #[test]

@@ -46,6 +46,12 @@ impl Tree {
         Self { files: files.iter().map(|(path, text)| File::new(path, (*text).to_owned())).collect() }
     }
 
+    /// The lines in which a rule finds something.
+    #[cfg(test)]
+    pub(crate) fn lines_found(&self, rule: impl Fn(&Self) -> Vec<super::Finding>) -> Vec<usize> {
+        rule(self).into_iter().map(|finding| finding.line).collect()
+    }
+
     /// The file at `path`.
     pub(crate) fn get(&self, path: &str) -> Option<&File> {
         self.files.iter().find(|file| file.path == path)
