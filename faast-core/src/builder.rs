@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::cloud::{Cloud, deploy};
 use crate::error::Result;
-use crate::options::{Hedge, Options};
+use crate::options::{Arch, Hedge, Options};
 use crate::provider::{CloudProvider, Mode};
 
 /// A provider and the options of a deployment. Methods that only one provider has come by its extension trait.
@@ -77,6 +77,11 @@ impl<P: CloudProvider> Builder<P> {
     /// How requests reach the workers.
     pub fn mode(self, mode: Mode) -> Self {
         self.with(|options| options.mode = mode)
+    }
+
+    /// The processor that workers run on; this machine's unless set, where the provider has it.
+    pub fn arch(self, arch: Arch) -> Self {
+        self.with(|options| options.arch = Some(arch))
     }
 
     /// Calls in one request, where the provider does not fill requests by itself.

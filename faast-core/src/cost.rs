@@ -142,7 +142,8 @@ pub struct CostReport {
 impl CostReport {
     /// The sum in US dollars.
     pub fn total_usd(&self) -> f64 {
-        self.lines.iter().map(|line| line.cost_usd).sum()
+        // The sum of nothing is -0.0.
+        self.lines.iter().map(|line| line.cost_usd).sum::<f64>() + 0.0
     }
 
     /// Comma-separated values with a header line.
@@ -181,6 +182,11 @@ mod tests {
         let used = |amount, measured| Quantity { metric: "duration".into(), amount, measured };
         let usage: Usage = [used(1.0, true), used(2.0, false)].into_iter().collect();
         assert_eq!(usage.quantities().next(), Some(used(3.0, false)));
+    }
+
+    #[test]
+    fn nothing_costs_nothing() {
+        assert_eq!(CostReport::default().to_string(), "total $0.000000");
     }
 
     #[test]

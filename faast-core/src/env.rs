@@ -10,6 +10,9 @@ use crate::log::Channel;
 /// Moves `~/.faast`, the folder of packages, ledgers, recorded runs and logs.
 pub(crate) const FAAST_HOME: &str = "FAAST_HOME";
 
+/// A folder that gets a copy of each package, for those who want to look inside.
+pub(crate) const FAAST_PACKAGE_DIR: &str = "FAAST_PACKAGE_DIR";
+
 /// `always` or `never`: whether values are compared with their own round trip. Unset: the first calls of a function.
 pub(crate) const FAAST_VALIDATE: &str = "FAAST_VALIDATE";
 
@@ -48,6 +51,11 @@ pub(crate) fn faast_home() -> Option<PathBuf> {
     };
     // The program may change its current folder later.
     Some(std::path::absolute(&home).unwrap_or(home))
+}
+
+/// [`FAAST_PACKAGE_DIR`], if it is set.
+pub(crate) fn package_dir() -> Option<PathBuf> {
+    std::env::var_os(FAAST_PACKAGE_DIR).filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }
 
 /// The system's folder for temporary files.

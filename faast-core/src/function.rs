@@ -1,5 +1,8 @@
 //! The registry: every `#[faast::function]` of the executable, found without a list kept by hand.
 
+#[doc(hidden)]
+pub mod mark;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::Future;
@@ -35,7 +38,7 @@ pub enum Body {
 /// A registered function. Made by `#[faast::function]`.
 #[derive(Debug)]
 pub struct FunctionEntry {
-    /// The registered name.
+    /// The registered name. Generated code keeps it within the function's [`mark`].
     pub name: &'static str,
     /// Hash of the signature's text and the `version` attribute.
     pub signature: u64,

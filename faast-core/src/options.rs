@@ -14,6 +14,36 @@ pub enum Hedge {
     Off,
 }
 
+/// The processor that workers run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Arch {
+    /// 64-bit Intel and AMD.
+    X86_64,
+    /// 64-bit Arm.
+    Arm64,
+}
+
+impl Arch {
+    /// The processor of this machine, if it is one of them.
+    pub fn of_this_machine() -> Option<Self> {
+        match std::env::consts::ARCH {
+            "x86_64" => Some(Self::X86_64),
+            "aarch64" => Some(Self::Arm64),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Arch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::X86_64 => "x86_64",
+            Self::Arm64 => "arm64",
+        })
+    }
+}
+
 /// What the user asked for; `None` is the provider's default.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Options {
@@ -26,6 +56,7 @@ pub(crate) struct Options {
     pub(crate) retries: Option<u32>,
     pub(crate) hedge: Option<Hedge>,
     pub(crate) mode: Mode,
+    pub(crate) arch: Option<Arch>,
     pub(crate) batch: Option<usize>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) include: Vec<String>,

@@ -137,18 +137,31 @@ fn find(cache: &CacheFolder, include_live: bool, now: SystemTime) -> Result<Vec<
     let folders = cache
         .entries_older_than(CacheFolder::LOGS, Duration::ZERO, now)
         .map_err(|error| Error::new(ErrorKind::Io, "the log folders can't be listed").with_source(error))?;
-    let mut found = Vec::new();
-    for folder in folders {
-        let owner = logs::owner(&folder);
-        let live = owner.is_some_and(|pid| Path::new(&format!("/proc/{pid}")).exists());
-        // Without a readable owner it may be one that is just being made, or not faast's at all.
-        if (owner.is_some() && !live) || include_live {
-            let mut resource = Resource::new(LOG_FOLDER, folder.display().to_string());
-            resource.expires = if live { None } else { Some(now) };
-            found.push(resource);
-        }
-    }
-    Ok(found)
+    let found = folders.into_iter().filter_map(|folder| log_folder(&folder));
+    let expired = |resource: &Resource| resource.expires.is_some_and(|expires| expires <= now);
+    Ok(found.filter(|resource| include_live || expired(resource)).collect())
+}
+
+/// A log folder as a resource, if faast made it.
+fn log_folder(folder: &Path) -> Option<Resource> {
+    let name = folder.file_name()?.to_str()?;
+    let made = fs::metadata(folder).and_then(|data| data.modified()).ok()?;
+    let mut resource = Resource::new(LOG_FOLDER, folder.display().to_string());
+    resource.deployment = Some(name.into());
+    resource.created = Some(made);
+    resource.expires = match logs::owner(folder) {
+        // It is needed as long as its client lives, and nobody knows how long that is.
+        Some(client) if is_alive(client) => None,
+        Some(_) => Some(made),
+        // Its client was killed before it wrote into it, or is about to; anything else was not made by faast.
+        None if fs::read_dir(folder).ok()?.next().is_none() => made.checked_add(CacheFolder::MAX_AGE),
+        None => return None,
+    };
+    Some(resource)
+}
+
+fn is_alive(process: u32) -> bool {
+    Path::new(&format!("/proc/{process}")).exists()
 }
 
 /// Deletes what [`stray`] found.
@@ -183,11 +196,16 @@ mod tests {
         let dead = folder("dead", Some("999999999".into()));
         let nobodys = folder("nobodys", None);
         let later = SystemTime::now() + Duration::from_secs(1);
-        let found = |include_live| -> Vec<_> {
-            find(&cache, include_live, later).unwrap().into_iter().map(|found| (found.id, found.expires)).collect()
+        let found = |include_live, now| -> Vec<_> {
+            find(&cache, include_live, now).unwrap().into_iter().map(|found| (found.id, found.expires)).collect()
         };
-        assert_eq!(found(false), [(dead.clone(), Some(later))]);
-        assert_eq!(found(true), [(dead, Some(later)), (live, None), (nobodys, Some(later))]);
+        let foreign = folder("foreign", None);
+        fs::write(Path::new(&foreign).join("notes.txt"), "mine").unwrap();
+        let made = |folder: &str| fs::metadata(folder).unwrap().modified().unwrap();
+        let empty = (nobodys.clone(), Some(made(&nobodys) + CacheFolder::MAX_AGE));
+        assert_eq!(found(false, later), [(dead.clone(), Some(made(&dead)))]);
+        assert_eq!(found(true, later), [(dead.clone(), Some(made(&dead))), (live, None), empty.clone()]);
+        assert_eq!(found(false, later + CacheFolder::MAX_AGE), [(dead.clone(), Some(made(&dead))), empty]);
     }
 
     #[test]

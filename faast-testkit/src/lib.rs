@@ -3,10 +3,13 @@
 //! [`conformance!`] expands into one named test for each promise of the provider contract; every one of them can be
 //! called singly, see [`mod@conformance`]. [`memory::Memory`] runs functions on threads of the client, with whatever
 //! capabilities a test needs. [`fault::Faulty`] wraps any provider and loses, delays and repeats, by a seed.
+//! Behind feature `emulator-aws`, `emulator_aws` is the part of AWS that faast uses, on a port of this machine.
 
 #![forbid(unsafe_code)]
 
 pub mod conformance;
+#[cfg(feature = "emulator-aws")]
+pub mod emulator_aws;
 pub mod fault;
 pub mod memory;
 pub mod probe;

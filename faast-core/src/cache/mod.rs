@@ -5,6 +5,7 @@
 //! into it. Invariant: nothing here is ever needed. A missing or read-only home is a warning, and everything can be
 //! deleted at any moment, also while several processes use it.
 
+mod clear;
 mod private;
 
 use std::fs::{self, File};
@@ -14,6 +15,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+pub use self::clear::Clearable;
 use crate::env;
 use crate::log::Channel;
 
@@ -49,13 +51,17 @@ impl CacheFolder {
     /// The folder of packages.
     pub const PACKAGES: &str = "packages";
 
-    /// The folder of ledgers; [`clear`](Self::clear) keeps it.
+    /// The folder of ledgers, which say what is left in an account; it is no cache, and [`clearable`](Self::clearable)
+    /// keeps it.
     pub const LEDGER: &str = "ledger";
 
     /// The folder of recorded runs.
     pub const RUNS: &str = "runs";
 
-    /// The folder of workers' logs.
+    /// The folder of staged files, one for each deployment.
+    pub const STAGE: &str = "stage";
+
+    /// The folder of workers' logs, one for each deployment.
     pub const LOGS: &str = "logs";
 
     /// A provider's cache folder. Makes no system call and never fails.
@@ -138,26 +144,6 @@ impl CacheFolder {
         Ok(old)
     }
 
-    /// Deletes the cache files: everything but the ledgers, which say what is left in an account.
-    ///
-    /// # Errors
-    ///
-    /// The first failure; the rest is deleted all the same.
-    pub fn clear(&self) -> io::Result<()> {
-        let mut first = Ok(());
-        for path in children(self.root())? {
-            if path.file_name().is_some_and(|name| name == Self::LEDGER) {
-                continue;
-            }
-            let is_folder = fs::symlink_metadata(&path).is_ok_and(|data| data.is_dir());
-            match if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) } {
-                Err(error) if error.kind() != io::ErrorKind::NotFound && first.is_ok() => first = Err(error),
-                _ => {}
-            }
-        }
-        first
-    }
-
     fn inside(&self, path: &Path) -> io::Result<PathBuf> {
         let whole = self.root().join(path);
         let leaves = path.components().any(|part| part == Component::ParentDir) || !whole.starts_with(self.root());
@@ -191,6 +177,11 @@ impl CacheFolder {
             }
         }
     }
+}
+
+/// The folder that gets a copy of each package, if the user asked for it by `FAAST_PACKAGE_DIR`.
+pub fn package_dir() -> Option<PathBuf> {
+    env::package_dir()
 }
 
 /// Whether an entry may be used: at most `age` old at `now`. An entry from the future (a clock was set back) counts by

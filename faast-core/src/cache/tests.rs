@@ -137,16 +137,3 @@ fn an_entry_is_not_used_after_its_time() {
     assert_eq!(cache.entries_older_than("packages", day, made + day + second).unwrap(), [path]);
     assert_eq!(cache.entries_older_than("nothing", day, made).unwrap(), NO_PATHS);
 }
-
-#[test]
-fn clearing_deletes_everything_but_the_ledgers() {
-    let home = tempfile::tempdir().unwrap();
-    let cache = CacheFolder::at(home.path());
-    for path in ["packages/x", "runs/1/log", "prices.json", "ledger/1.jsonl"] {
-        cache.write(path, b"x").unwrap();
-    }
-    cache.clear().unwrap();
-    cache.clear().unwrap();
-    assert_eq!(names(home.path()), ["ledger"]);
-    assert_eq!(names(&home.path().join("ledger")), ["1.jsonl"]);
-}

@@ -119,7 +119,7 @@ impl Drop for Deployment {
 }
 
 /// Waits on a plain thread, because a runtime's thread may not block on its own tasks.
-fn wait(mut done: watch::Receiver<Option<CleanupReport>>) -> Option<CleanupReport> {
+pub(super) fn wait(mut done: watch::Receiver<Option<CleanupReport>>) -> Option<CleanupReport> {
     if let Some(report) = done.borrow_and_update().clone() {
         return Some(report);
     }

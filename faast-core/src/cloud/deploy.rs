@@ -4,10 +4,12 @@ use std::env::current_dir;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::Cloud;
 use super::cleanup::{Phase, register};
+use super::renew::{self, Renewal, SystemClock};
+use super::underway::{Deployed, Underway};
 use crate::cache::CacheFolder;
 use crate::cancel::CancelToken;
 use crate::dispatch::{Dispatcher, Policy};
@@ -21,9 +23,6 @@ use crate::provider::{
 };
 use crate::runtime::Runtime;
 use crate::{stage, worker};
-
-/// How often a live client moves its resources' `expires` tag forward.
-const RENEW_EVERY: Duration = Duration::from_hours(1);
 
 /// A deployment, shared by the clones of its handle.
 pub(crate) struct Deployment {
@@ -68,20 +67,11 @@ pub(crate) async fn deploy<P: CloudProvider>(provider: P, options: Options) -> R
     let runtime = Runtime::start().map_err(|error| failed("the runtime thread can't start").with_source(error))?;
     let name = provider.name();
     let (context, spec) = prepare(name, &options, &resolved, &runtime)?;
-    let task = {
-        let (context, spec) = (context.clone(), spec.clone());
-        let handle = runtime.handle().ok_or_else(|| failed("the runtime thread has ended"))?;
-        handle.spawn(async move {
-            crate::log!(Channel::Provider, "deploying {} on `{name}`", spec.deployment);
-            let function = provider.deploy(&spec, &context).await?;
-            crate::log!(Channel::Provider, "deployed {}: {:?}", spec.deployment, function.limits());
-            let worst_case = function.worst_case(spec.timeout);
-            let prices = provider.prices("").await.unwrap_or_default();
-            Ok::<_, Error>((function, prices.total_usd(&worst_case), prices))
-        })
+    let deployed = match Underway::start(provider, &spec, &context) {
+        Ok(underway) => underway.deployed().await,
+        Err(error) => Err(error),
     };
-    let deployed = task.await.unwrap_or_else(|error| Err(failed("the provider panicked").with_source(error)));
-    let (function, worst_case_usd, prices) = match deployed {
+    let Deployed { function, prices, worst_case_usd } = match deployed {
         Ok(deployed) => deployed,
         Err(error) => {
             runtime.stop();
@@ -103,7 +93,8 @@ pub(crate) async fn deploy<P: CloudProvider>(provider: P, options: Options) -> R
     }
     let spill_above = capabilities.spill.then(|| capabilities.max_request_bytes.unwrap_or(u64::MAX));
     let dispatcher = Dispatcher::start(Arc::clone(&function), spill_above, policy, &runtime);
-    runtime.spawn(renew(Arc::downgrade(&function), context.abort.clone(), resolved.retention));
+    let renewal = Renewal { retention: resolved.retention, ledger: Arc::clone(&context.ledger) };
+    runtime.spawn(renewal.run(Arc::downgrade(&function), context.abort.clone(), SystemClock));
     crate::log!(Channel::Info, "deployed {} on `{name}`, {} functions", spec.deployment, function::all().count());
     let deployment = Arc::new(Deployment {
         id: spec.deployment,
@@ -139,10 +130,12 @@ fn prepare(
         memory_mb: resolved.memory_mb,
         timeout: resolved.timeout,
         concurrency: resolved.concurrency,
+        batch: resolved.batch.unwrap_or(1),
+        arch: options.arch,
         env: options.env.clone(),
         staged,
         description: options.description.clone(),
-        expires: SystemTime::now() + resolved.retention,
+        expires: renew::until(SystemTime::now(), resolved.retention),
         keep_logs: options.keep_logs,
         ..DeploySpec::new(deployment.clone())
     };
@@ -154,7 +147,7 @@ fn staged_files(options: &Options, cache: &CacheFolder, deployment: &DeploymentI
         return Ok(None);
     }
     let io = |error| Error::new(ErrorKind::Io, "included files can't be staged").with_source(error);
-    let into = cache.folder("stage").map_err(io)?.join(deployment.as_str());
+    let into = cache.folder(CacheFolder::STAGE).map_err(io)?.join(deployment.as_str());
     let root = current_dir().map_err(io)?;
     match stage::stage(&options.include, &options.exclude, &root, &into) {
         Ok(_) => Ok(Some(into)),
@@ -212,20 +205,5 @@ fn policy(
         budget_usd: options.budget_usd,
         worst_case_usd: 0.0,
         log_url: Box::new(move |execution: Option<&ExecutionId>| logs.log_url(execution)),
-    }
-}
-
-/// Keeps the deployment's resources from being collected while the client lives.
-async fn renew(function: std::sync::Weak<dyn CloudFunction>, abort: CancelToken, retention: Duration) {
-    loop {
-        tokio::select! {
-            () = abort.canceled() => return,
-            () = tokio::time::sleep(RENEW_EVERY) => {}
-        }
-        let Some(function) = function.upgrade() else { return };
-        crate::log!(Channel::Provider, "renewing the deployment");
-        if let Err(error) = function.renew(SystemTime::now() + retention + RENEW_EVERY).await {
-            crate::log!(Channel::Warning, "the deployment could not be renewed: {error}");
-        }
     }
 }

@@ -5,8 +5,10 @@ mod cleanup;
 mod deploy;
 mod items;
 mod map;
+mod renew;
 mod run;
 mod source;
+mod underway;
 
 use std::fmt;
 use std::sync::Arc;

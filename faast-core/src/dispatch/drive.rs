@@ -6,8 +6,9 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::future::{Future as _, poll_fn};
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
@@ -15,6 +16,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
 use tokio::sync::mpsc;
+use tokio::task::unconstrained;
 
 use super::Dispatcher;
 use super::owner::{Gate, Owner, Settled};
@@ -149,7 +151,10 @@ impl RequestTask {
             if self.gate.as_ref().is_some_and(|gate| !gate.has_room(waker)) {
                 return (events, More::No);
             }
-            match Pin::new(&mut *stream).poll_next(&mut context) {
+            // Without tokio's budget: where a caller's task has used its own up, a stream that waits on something of
+            // tokio would ask to be polled again, at once and for ever, because the budget comes back only afterwards.
+            let next = pin!(unconstrained(poll_fn(|cx| Pin::new(&mut *stream).poll_next(cx))));
+            match next.poll(&mut context) {
                 Poll::Pending => return (events, More::No),
                 Poll::Ready(Some(Ok(event))) => events.push(event),
                 Poll::Ready(Some(Err(error))) => {

@@ -15,6 +15,11 @@ use crate::provider::Resource;
 pub(super) enum Line {
     Intent(Entry),
     Deleted(Entry),
+    /// Everything in this file expires then, and not before.
+    Renewed {
+        /// Since 1970.
+        expires: Duration,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -23,7 +28,9 @@ pub(super) struct Entry {
     id: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     region: String,
-    /// Since 1970.
+    /// Since 1970, as all times here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created: Option<Duration>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires: Option<Duration>,
     #[serde(default)]
@@ -36,7 +43,8 @@ impl From<&Resource> for Entry {
             kind: resource.kind.clone(),
             id: resource.id.clone(),
             region: resource.region.clone(),
-            expires: resource.expires.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok()),
+            created: resource.created.and_then(since_1970),
+            expires: resource.expires.and_then(since_1970),
             rank: resource.rank,
         }
     }
@@ -48,8 +56,19 @@ impl From<Entry> for Resource {
             kind: entry.kind,
             id: entry.id,
             region: entry.region,
-            expires: entry.expires.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since)),
+            deployment: None,
+            created: entry.created.and_then(time),
+            expires: entry.expires.and_then(time),
             rank: entry.rank,
         }
     }
+}
+
+pub(super) fn since_1970(at: SystemTime) -> Option<Duration> {
+    at.duration_since(SystemTime::UNIX_EPOCH).ok()
+}
+
+/// A damaged line may name a time that no clock shows.
+pub(super) fn time(since_1970: Duration) -> Option<SystemTime> {
+    SystemTime::UNIX_EPOCH.checked_add(since_1970)
 }

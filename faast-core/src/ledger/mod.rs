@@ -13,8 +13,9 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
-use self::line::{Entry, Line};
+use self::line::{Entry, Line, since_1970, time};
 use crate::cache::CacheFolder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Channel;
@@ -64,6 +65,9 @@ pub struct Unfinished {
     pub deployment: DeploymentId,
     /// What may be left of it, in the order in which it is to be deleted.
     pub resources: Vec<Resource>,
+    /// The latest expiry that was recorded, of what has been deleted since too. A client that lives moves it. Where
+    /// nothing is left to delete it is never empty: a day after the last line at most, nobody writes here any more.
+    pub expires: Option<SystemTime>,
 }
 
 impl Ledger {
@@ -106,6 +110,14 @@ impl Ledger {
         }
     }
 
+    /// Records that everything in here expires at `until`, and not before.
+    pub fn renewed(&self, until: SystemTime) {
+        let mut state = self.state();
+        let Some(expires) = since_1970(until).filter(|_| state.exists) else { return };
+        state.open.renew(until);
+        self.append(&mut state, &Line::Renewed { expires });
+    }
+
     /// What is not deleted yet, in the order in which it is to be deleted.
     pub fn open(&self) -> Vec<Resource> {
         self.state().open.in_order()
@@ -114,7 +126,7 @@ impl Ledger {
     /// Removes the file if everything is deleted; otherwise it stays for `faast cleanup`.
     pub fn close(&self) {
         let mut state = self.state();
-        if state.exists && state.open.0.is_empty() {
+        if state.exists && state.open.resources.is_empty() {
             *state = State { warned: state.warned, ..State::default() };
             match fs::remove_file(self.path()) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => self.warn(&mut state, &error),
@@ -151,8 +163,14 @@ impl Ledger {
             let Some(deployment) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".jsonl")) else {
                 continue;
             };
-            match Self::read(&path) {
-                Ok(resources) => found.push(Unfinished { deployment: deployment.into(), resources }),
+            match Open::read(&path) {
+                Ok(open) => {
+                    let mut unfinished = open.unfinished(deployment.into());
+                    if unfinished.resources.is_empty() && unfinished.expires.is_none() {
+                        unfinished.expires = last_written(&path).and_then(|at| at.checked_add(CacheFolder::MAX_AGE));
+                    }
+                    found.push(unfinished);
+                }
                 Err(error) => crate::log!(Channel::Warning, "{error:?}"),
             }
         }
@@ -214,7 +232,11 @@ impl fmt::Debug for Ledger {
 
 /// Resources that are not deleted yet, each with its number in the order of creation.
 #[derive(Default)]
-struct Open(HashMap<Key, (usize, Resource)>);
+struct Open {
+    resources: HashMap<Key, (usize, Resource)>,
+    /// The latest expiry of all that was recorded.
+    expires: Option<SystemTime>,
+}
 
 type Key = (String, String, String);
 
@@ -232,25 +254,50 @@ impl Open {
                 Line::Deleted(entry) => {
                     open.remove(&entry.into());
                 }
+                Line::Renewed { expires } => {
+                    if let Some(until) = time(expires) {
+                        open.renew(until);
+                    }
+                }
             }
         }
         Ok(open)
     }
 
     fn insert(&mut self, resource: Resource) {
-        let next = self.0.values().map(|(number, _)| number + 1).max().unwrap_or(0);
-        self.0.entry(key(&resource)).and_modify(|(_, old)| *old = resource.clone()).or_insert((next, resource));
+        self.expires = self.expires.max(resource.expires);
+        let next = self.resources.values().map(|(number, _)| number + 1).max().unwrap_or(0);
+        self.resources.entry(key(&resource)).and_modify(|(_, old)| *old = resource.clone()).or_insert((next, resource));
     }
 
     fn remove(&mut self, resource: &Resource) -> bool {
-        self.0.remove(&key(resource)).is_some()
+        self.resources.remove(&key(resource)).is_some()
+    }
+
+    fn renew(&mut self, until: SystemTime) {
+        self.expires = Some(until);
+        for (_, resource) in self.resources.values_mut() {
+            resource.expires = Some(until);
+        }
+    }
+
+    fn unfinished(&self, deployment: DeploymentId) -> Unfinished {
+        let mut resources = self.in_order();
+        for resource in &mut resources {
+            resource.deployment = Some(deployment.clone());
+        }
+        Unfinished { deployment, resources, expires: self.expires }
     }
 
     fn in_order(&self) -> Vec<Resource> {
-        let mut open: Vec<_> = self.0.values().collect();
+        let mut open: Vec<_> = self.resources.values().collect();
         open.sort_by_key(|(number, resource)| (resource.rank, std::cmp::Reverse(*number)));
         open.into_iter().map(|(_, resource)| resource.clone()).collect()
     }
+}
+
+fn last_written(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|data| data.modified()).ok()
 }
 
 fn ends_a_line(file: &mut File) -> io::Result<bool> {

@@ -146,8 +146,48 @@ fn all_ledgers_of_a_provider_are_found() {
     }
     cache.write("ledger/notes.txt", b"").unwrap();
     let found = Ledger::all(&cache).unwrap();
-    let expected = ["d1", "d2"].map(|d| Unfinished { deployment: d.into(), resources: vec![ranked(d, 0)] });
+    let expected = ["d1", "d2"].map(|d| Unfinished {
+        deployment: d.into(),
+        resources: vec![Resource { deployment: Some(d.into()), ..ranked(d, 0) }],
+        expires: None,
+    });
     assert_eq!(found, expected);
+}
+
+#[test]
+fn a_renewal_moves_the_expiry_of_all_that_is_left() {
+    let at = |seconds| Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = ledger(&folder);
+    for kind in ["role", "queue"] {
+        ledger.intent(&Resource { expires: at(100), ..ranked(kind, 0) });
+    }
+    ledger.renewed(at(200).unwrap());
+    ledger.deleted(&ranked("queue", 0));
+    let found = Ledger::all(&cache(&folder)).unwrap().remove(0);
+    assert_eq!(found.expires, at(200));
+    assert_eq!(
+        found.resources.iter().map(|left| (left.kind.as_str(), left.expires)).collect::<Vec<_>>(),
+        [("role", at(200))]
+    );
+}
+
+#[test]
+fn a_renewal_makes_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    ledger(&folder).renewed(SystemTime::now());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_ledger_without_a_whole_line_is_done_with_after_a_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let killed = ledger(&folder);
+    killed.intent(&ranked("role", 0));
+    cut(&killed.path(), 5);
+    let found = Ledger::all(&cache(&folder)).unwrap().remove(0);
+    let (soon, later) = (SystemTime::now(), SystemTime::now() + Duration::from_hours(25));
+    assert!(found.resources.is_empty() && found.expires.is_some_and(|at| soon < at && at < later), "{found:?}");
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub use self::validate::LossCheck;
 pub use crate::call::{Call, StreamCall};
 pub use crate::error::Error;
 pub use crate::function::{Body, Emit, Ended, FunctionEntry, LocalFuture, Registered, fnv1a};
+pub use crate::marked_name;
 pub use crate::worker::{TestWorker, test_worker};
 
 /// What `#[faast::main]` calls before anything else: a worker never returns from here.

@@ -8,6 +8,7 @@ use super::{DeploymentId, Mode};
 use crate::cache::CacheFolder;
 use crate::cancel::CancelToken;
 use crate::ledger::Ledger;
+use crate::options::Arch;
 use crate::runtime::Runtime;
 
 /// What to deploy. Every option has been checked against the capabilities.
@@ -24,6 +25,10 @@ pub struct DeploySpec {
     pub timeout: Duration,
     /// Requests in flight at most.
     pub concurrency: usize,
+    /// Calls in one request at most: a request may take so many times [`timeout`](Self::timeout).
+    pub batch: usize,
+    /// The processor that workers run on; `None`: this machine's, where the provider has it.
+    pub arch: Option<Arch>,
     /// Environment of the workers, in addition to what the provider sets.
     pub env: Vec<(String, String)>,
     /// The folder with the included files, if there are any; workers start in a copy of it or in it.
@@ -47,6 +52,8 @@ impl DeploySpec {
             memory_mb: None,
             timeout: Duration::from_mins(1),
             concurrency: 1,
+            batch: 1,
+            arch: None,
             env: Vec::new(),
             staged: None,
             description: None,

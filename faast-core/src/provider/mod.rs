@@ -57,7 +57,20 @@ pub trait CloudProvider: Send + Sync + 'static {
     /// The resources that faast made in this account and that lie within `scope`, found by their tags.
     fn stray(&self, scope: &StrayScope) -> BoxStream<'static, Result<Resource>>;
 
-    /// Deletes one resource that [`stray`](Self::stray) found. Deleting what is gone already is a success.
+    /// The resource as it is at this moment, or `None` if it is not there: for what only the ledger of a dead client
+    /// knows, which may have died before it was made, or before it was tagged. Tags that can't be read leave
+    /// [`Resource::expires`] empty.
+    ///
+    /// A provider that can't tell believes the ledger: deleting what is not there is a success anyway.
+    ///
+    /// # Errors
+    ///
+    /// When the service can't be asked, which keeps the resource.
+    async fn look_up(&self, resource: &Resource) -> Result<Option<Resource>> {
+        Ok(Some(resource.clone()))
+    }
+
+    /// Deletes one resource that [`stray`](Self::stray) or the ledger found. Deleting what is gone already is a success.
     ///
     /// # Errors
     ///
@@ -136,6 +149,12 @@ pub trait WorkerTransport: Send + 'static {
     /// The memory above which a call fails as out of memory, in bytes, if core is to watch it.
     fn memory_limit(&self) -> Option<u64> {
         None
+    }
+
+    /// How many workers stand above this one, itself included, where no argument of the process says it (see
+    /// [`Mark`](crate::worker::Mark)): an end to a job that deploys itself.
+    fn depth(&self) -> u32 {
+        0
     }
 
     /// Called once before the first `next`: how the transport tells running functions that nobody waits for them.
@@ -220,6 +239,10 @@ impl CloudProvider for Box<dyn CloudProvider> {
 
     fn stray(&self, scope: &StrayScope) -> BoxStream<'static, Result<Resource>> {
         (**self).stray(scope)
+    }
+
+    async fn look_up(&self, resource: &Resource) -> Result<Option<Resource>> {
+        (**self).look_up(resource).await
     }
 
     async fn delete(&self, resource: &Resource) -> Result<Deleted> {

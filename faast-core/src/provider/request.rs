@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::BlobRef;
+use crate::function::FunctionEntry;
 
 /// A deployment, unique in the world; resources carry it in their names and tags.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -128,6 +129,14 @@ pub struct Request {
 }
 
 impl Request {
+    /// Whether a call of it is a generator, whose items are wanted as they are made. For transports that have another
+    /// form of answer for them; functions that this program does not have count as ordinary ones.
+    pub fn streams(&self) -> bool {
+        let streams =
+            |call: &CallFrame| crate::function::lookup(&call.function.name).is_some_and(FunctionEntry::streams);
+        self.calls.iter().any(streams)
+    }
+
     /// What is left when a request has been handed on.
     pub(crate) fn empty() -> Self {
         Self { deployment: DeploymentId::from(""), build: 0, calls: Vec::new() }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::SystemTime;
 
+use super::DeploymentId;
+
 /// Something in an account that faast made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -13,6 +15,10 @@ pub struct Resource {
     pub id: String,
     /// Where it is; empty for global resources.
     pub region: String,
+    /// The deployment that made it, where the provider can tell.
+    pub deployment: Option<DeploymentId>,
+    /// When it was made, where the provider can tell.
+    pub created: Option<SystemTime>,
     /// From when on nobody needs it; `None` if the tag can't be read, which keeps it.
     pub expires: Option<SystemTime>,
     /// Lower ranks are deleted first; the discoverable root has the highest.
@@ -22,7 +28,15 @@ pub struct Resource {
 impl Resource {
     /// A resource of a kind.
     pub fn new(kind: impl Into<String>, id: impl Into<String>) -> Self {
-        Self { kind: kind.into(), id: id.into(), region: String::new(), expires: None, rank: 0 }
+        Self {
+            kind: kind.into(),
+            id: id.into(),
+            region: String::new(),
+            deployment: None,
+            created: None,
+            expires: None,
+            rank: 0,
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! started with a [`Mark`] among its arguments; a marked process that has not gone through `init` is refused.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use crate::cloud::clean_up_all;
 use crate::error::{Error, ErrorKind, Result};
@@ -18,6 +18,9 @@ const WORKER: u8 = 2;
 
 /// Written by [`init`] and [`test_worker`], read by [`check_deployable`].
 static ROLE: AtomicU8 = AtomicU8::new(NOT_CALLED);
+
+/// The depth of this worker's mark. Written once, before the worker serves.
+static DEPTH: AtomicU32 = AtomicU32::new(0);
 
 /// Deployments within workers within workers, at most: deep enough for any job, and an end to a job that deploys itself.
 const MAX_DEPTH: u32 = 4;
@@ -38,8 +41,7 @@ pub struct Mark {
 impl Mark {
     /// The mark for a worker that this process starts.
     pub fn for_child(provider: &str) -> Self {
-        let depth = Self::of_this_process().map_or(0, |mark| mark.depth) + 1;
-        Self { provider: provider.into(), client: std::process::id(), depth }
+        Self { provider: provider.into(), client: std::process::id(), depth: depth() + 1 }
     }
 
     /// The mark among a process's arguments.
@@ -51,7 +53,8 @@ impl Mark {
         Self::find(&WorkerStart::of_this_process())
     }
 
-    fn parse(arg: &str) -> Option<Self> {
+    /// The mark in a text that is a mark: for providers that can't give their workers arguments.
+    pub fn parse(arg: &str) -> Option<Self> {
         let mut parts = arg.strip_prefix("faast-worker:")?.split(':');
         let mark = Self {
             provider: parts.next()?.into(),
@@ -104,11 +107,20 @@ pub fn test_worker() {
     become_worker();
 }
 
+/// How many workers stand above this process, itself included.
+fn depth() -> u32 {
+    Mark::of_this_process().map_or_else(|| DEPTH.load(Ordering::Relaxed), |mark| mark.depth)
+}
+
 fn become_worker() {
     let start = WorkerStart::of_this_process();
-    for entry in inventory::iter::<ProviderEntry> {
+    // A mark among the arguments decides alone: the environment may be inherited from a worker of another provider.
+    let asked = Mark::find(&start).map(|mark| mark.provider);
+    let entries = inventory::iter::<ProviderEntry>.into_iter();
+    for entry in entries.filter(|entry| asked.as_deref().is_none_or(|name| name == entry.name)) {
         if let Some(transport) = (entry.worker)(&start) {
             ROLE.store(WORKER, Ordering::Relaxed);
+            DEPTH.store(transport.depth(), Ordering::Relaxed);
             super::serve::serve_process(transport);
             std::process::exit(0);
         }
@@ -133,9 +145,7 @@ fn fail(error: &Error) -> ! {
 pub(crate) fn check_deployable() -> Result<()> {
     function::check_registry()?;
     let mark = Mark::of_this_process();
-    if let Some(mark) = &mark
-        && mark.depth >= MAX_DEPTH
-    {
+    if depth() >= MAX_DEPTH {
         return Err(Error::new(ErrorKind::Config, format!("deployments are nested more than {MAX_DEPTH} deep"))
             .with_hint("a function that deploys calls itself, directly or through others; call it as an ordinary function instead"));
     }
@@ -159,11 +169,14 @@ pub(crate) fn tokio_main<F: Future>(main: F) -> F::Output {
     match tokio::runtime::Builder::new_multi_thread().worker_threads(cores()).enable_all().build() {
         Ok(runtime) => runtime.block_on(async {
             let interrupted = interrupted();
+            let mut main = Box::pin(main);
             tokio::select! {
                 biased;
-                output = main => output,
+                output = &mut main => output,
                 () = interrupted => {
                     clean_up_all().await;
+                    // What is being deployed is given up, and removed.
+                    drop(main);
                     std::process::exit(130)
                 }
             }

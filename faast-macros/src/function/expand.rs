@@ -127,9 +127,10 @@ fn entry(function: &Function) -> TokenStream {
         (Shape::Iterator, true) | (Shape::Stream, _) => quote!(Stream),
     };
     quote! {
+        const __FAAST_SIGNATURE: u64 = __faast::fnv1a(#text.as_bytes(), #version);
         static __FAAST_ENTRY: __faast::FunctionEntry = __faast::FunctionEntry {
-            name: #name,
-            signature: __faast::fnv1a(#text.as_bytes(), #version),
+            name: __faast::marked_name!(#name, __FAAST_SIGNATURE),
+            signature: __FAAST_SIGNATURE,
             location: ::core::concat!(::core::file!(), ":", ::core::line!(), ":", ::core::column!()),
             idempotent: #idempotent,
             body: __faast::Body::#kind(__faast_body),

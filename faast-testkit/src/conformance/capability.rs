@@ -9,7 +9,7 @@ use super::Factory;
 use super::factory::{cleaned, deployed, error_of};
 use super::spy::Spy;
 use super::witness::Witness;
-use crate::remote::{add, add_undecodable, echo, explode, heartbeat, identity, once, read_file, repeat};
+use crate::remote::{add, add_undecodable, echo, explode, heartbeat, identity, noise, noisy, once, read_file};
 
 /// Deploying with these options is refused before the provider is asked for anything.
 async fn refused(factory: &Factory, set: impl FnOnce(Builder<Spy>) -> Builder<Spy>) {
@@ -91,12 +91,12 @@ pub async fn large_arguments_and_results_cross(factory: &Factory) {
         assert_eq!((error.attempts(), seen.requests()), (0, 0), "{error:?}");
     }
 
-    let letters = too_much(capabilities.max_response_bytes);
-    let repeated = cloud.run(repeat::call('b', letters)).await;
+    let bytes = too_much(capabilities.max_response_bytes);
+    let result = cloud.run(noise::call(7, bytes)).await;
     if crosses(&capabilities, capabilities.max_response_bytes) {
-        assert!(repeated.expect("it crosses") == "b".repeat(letters), "another text came back");
+        assert!(result.expect("it crosses") == noisy(7, bytes), "other bytes came back");
     } else {
-        let error = error_of(ErrorKind::TooLarge, repeated);
+        let error = error_of(ErrorKind::TooLarge, result);
         assert_eq!(error.attempts(), 1, "{error:?}");
     }
     assert_eq!(cloud.run(add::call(1, 1)).await.expect("others go on"), 2);

@@ -28,18 +28,68 @@ pub struct Factory {
     make: Box<dyn Fn() -> Box<dyn CloudProvider> + Send + Sync>,
     workers: Workers,
     mode: Mode,
+    defaults: Defaults,
+}
+
+/// What deployments of the suite have, unless a promise is about it: for providers that cost something.
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct Defaults {
+    memory_mb: Option<u32>,
+    timeout: Option<Duration>,
+    budget_usd: Option<f64>,
+}
+
+impl Defaults {
+    /// Memory of a worker in MiB.
+    pub fn memory_mb(mut self, mebibytes: u32) -> Self {
+        self.memory_mb = Some(mebibytes);
+        self
+    }
+
+    /// Start to reply of an attempt.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// What each deployment may cost.
+    pub fn budget_usd(mut self, usd: f64) -> Self {
+        self.budget_usd = Some(usd);
+        self
+    }
+
+    fn set<P: CloudProvider>(&self, mut builder: Builder<P>) -> Builder<P> {
+        if let Some(mebibytes) = self.memory_mb {
+            builder = builder.memory_mb(mebibytes);
+        }
+        if let Some(timeout) = self.timeout {
+            builder = builder.timeout(timeout);
+        }
+        match self.budget_usd {
+            Some(usd) => builder.budget_usd(usd),
+            None => builder,
+        }
+    }
 }
 
 impl Factory {
     /// A factory of providers whose workers are of that sort.
     pub fn new<P: CloudProvider>(workers: Workers, make: impl Fn() -> P + Send + Sync + 'static) -> Self {
-        Self { make: Box::new(move || Box::new(make())), workers, mode: Mode::default() }
+        Self { make: Box::new(move || Box::new(make())), workers, mode: Mode::default(), defaults: Defaults::default() }
     }
 
     /// Runs the suite in this mode.
     #[must_use]
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// Sets what deployments have unless a promise is about it.
+    #[must_use]
+    pub fn defaults(mut self, defaults: Defaults) -> Self {
+        self.defaults = defaults;
         self
     }
 
@@ -60,19 +110,19 @@ impl Factory {
 
     /// A builder of deployments in the mode under test.
     pub fn builder(&self) -> Builder<Box<dyn CloudProvider>> {
-        Builder::new(self.provider()).mode(self.mode)
+        self.defaults.set(Builder::new(self.provider()).mode(self.mode))
     }
 
     /// A builder whose provider counts what core asks of it.
     pub(super) fn spied(&self) -> (Builder<Spy>, Seen) {
         let spy = Spy::new(self.provider());
         let seen = spy.seen();
-        (Builder::new(spy).mode(self.mode), seen)
+        (self.defaults.set(Builder::new(spy).mode(self.mode)), seen)
     }
 
     /// A builder of deployments whose client is of another build than its workers.
     pub(super) fn stale(&self) -> Builder<Spy> {
-        Builder::new(Spy::new(self.provider()).of_other_build()).mode(self.mode)
+        self.defaults.set(Builder::new(Spy::new(self.provider()).of_other_build()).mode(self.mode))
     }
 
     /// Deploys with the provider's defaults.

@@ -21,7 +21,7 @@ mod stream;
 mod witness;
 
 pub use self::capability::*;
-pub use self::factory::{Factory, Workers, check};
+pub use self::factory::{Defaults, Factory, Workers, check};
 pub use self::failure::*;
 pub use self::lifecycle::*;
 pub use self::process::*;
@@ -31,7 +31,7 @@ pub use self::stream::*;
 /// One named test for each promise, for a provider.
 ///
 /// `provider` is an expression that makes it, afresh for each deployment; `workers` is `threads`, `processes` or
-/// `remote`, see [`Workers`](crate::conformance::Workers); `mode` is optional. Several instances in one file go into
+/// `remote`, see [`Workers`](crate::conformance::Workers); `mode` and `defaults` are optional. Several instances in one file go into
 /// modules of their own.
 ///
 /// ```
@@ -44,11 +44,13 @@ pub use self::stream::*;
 /// ```
 #[macro_export]
 macro_rules! conformance {
-    (provider: $provider:expr, workers: $workers:ident $(, mode: $mode:expr)? $(,)?) => {
+    (provider: $provider:expr, workers: $workers:ident $(, mode: $mode:expr)? $(, defaults: $defaults:expr)? $(,)?) => {
         $crate::test_worker!();
 
         fn conformance_factory() -> $crate::conformance::Factory {
-            $crate::conformance::Factory::new($crate::promises!(@workers $workers), || $provider)$(.mode($mode))?
+            $crate::conformance::Factory::new($crate::promises!(@workers $workers), || $provider)
+                $(.mode($mode))?
+                $(.defaults($defaults))?
         }
 
         $crate::promises!(mandatory);

@@ -84,6 +84,10 @@ impl CloudProvider for Spy {
         self.inner.stray(scope)
     }
 
+    async fn look_up(&self, resource: &Resource) -> Result<Option<Resource>> {
+        self.inner.look_up(resource).await
+    }
+
     async fn delete(&self, resource: &Resource) -> Result<Deleted> {
         self.inner.delete(resource).await
     }

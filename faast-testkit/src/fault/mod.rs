@@ -80,6 +80,10 @@ impl<P: CloudProvider> CloudProvider for Faulty<P> {
         self.inner.stray(scope)
     }
 
+    async fn look_up(&self, resource: &Resource) -> Result<Option<Resource>> {
+        self.inner.look_up(resource).await
+    }
+
     async fn delete(&self, resource: &Resource) -> Result<Deleted> {
         self.inner.delete(resource).await
     }

@@ -160,6 +160,7 @@ fn resources(spec: &DeploySpec, capabilities: &Capabilities) -> Vec<Resource> {
     let make = |(rank, kind): (u32, &str)| {
         let mut resource = Resource::new(kind, format!("{}/{kind}", spec.deployment));
         resource.region = "memory".into();
+        resource.deployment = Some(spec.deployment.clone());
         resource.expires = Some(spec.expires);
         resource.rank = rank;
         resource
@@ -222,6 +223,11 @@ impl CloudProvider for Memory {
     fn stray(&self, scope: &StrayScope) -> BoxStream<'static, Result<Resource>> {
         let found = self.account.find(scope, SystemTime::now());
         Box::pin(futures_util::stream::iter(found.into_iter().map(Ok)))
+    }
+
+    async fn look_up(&self, resource: &Resource) -> Result<Option<Resource>> {
+        let found = self.resources();
+        Ok(found.into_iter().find(|other| (&other.kind, &other.id) == (&resource.kind, &resource.id)))
     }
 
     async fn delete(&self, resource: &Resource) -> Result<Deleted> {

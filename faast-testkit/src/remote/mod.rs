@@ -17,7 +17,7 @@ use serde::Serialize;
 pub(crate) use self::value::{
     Declined, Span, Values, add, add_later, add_undecodable, add_unencodable, add_unregistered,
     add_with_other_signature, attempt_of, block, count, count_once, count_then_panic, decline, echo, endless, explode,
-    floats, identity, repeat, span, values,
+    floats, identity, noise, noisy, span, values,
 };
 pub(crate) use self::witness::{heartbeat, once, pour};
 pub(crate) use self::worker::{Crash, allocate, crash, die_once, read_file, variable};
@@ -30,9 +30,11 @@ macro_rules! functions {
         pub(crate) struct $name {}
 
         const _: () = {
+            const SIGNATURE: u64 =
+                ::faast_core::function::fnv1a(stringify!(($($type),*) $out $(, $error)?).as_bytes(), 0);
             static ENTRY: ::faast_core::function::FunctionEntry = ::faast_core::function::FunctionEntry {
-                name: concat!("faast_testkit::", stringify!($name)),
-                signature: ::faast_core::function::fnv1a(stringify!(($($type),*) $out $(, $error)?).as_bytes(), 0),
+                name: ::faast_core::marked_name!(concat!("faast_testkit::", stringify!($name)), SIGNATURE),
+                signature: SIGNATURE,
                 location: concat!(file!(), ":", line!(), ":", column!()),
                 idempotent: $crate::remote::idempotent(stringify!($kind)),
                 body: $crate::remote::functions!(@body $kind ($($arg: $type),*) ($out $(, $error)?) $body),

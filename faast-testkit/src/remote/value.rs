@@ -99,6 +99,12 @@ fn now() -> u64 {
 /// How long a loop that has no end goes on in a thread of the client, where nothing can end it.
 const GIVE_UP: Duration = Duration::from_secs(2);
 
+/// What [`noise`] returns.
+pub(crate) fn noisy(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    (0..bytes).map(|_| random.u8(..)).collect()
+}
+
 functions! {
     /// The sum.
     value fn add(a: i64, b: i64) -> i64 {
@@ -121,9 +127,9 @@ functions! {
         text
     }
 
-    /// A text of so many letters.
-    value fn repeat(letter: char, times: usize) -> String {
-        letter.to_string().repeat(times)
+    /// So many bytes that no compression makes fewer; the same for the same seed.
+    value fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+        noisy(seed, bytes)
     }
 
     /// Its argument, bit by bit.

@@ -1,0 +1,114 @@
+//! Clearing: which files of the cache can go, how large they are, and deleting them.
+//!
+//! Everything can but the ledgers, which are no cache, and what a deployment that lives works with: its staged files and
+//! its logs. A folder of a deployment that nobody knows is kept for a day, because it may be one that is just being made.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::{CacheFolder, children, is_fresh};
+
+/// Folders that hold a folder for each deployment.
+const BY_DEPLOYMENT: &[&str] = &[CacheFolder::STAGE, CacheFolder::LOGS];
+
+/// A file or folder of the cache that can be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Clearable {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it holds, of files.
+    pub bytes: u64,
+}
+
+impl Clearable {
+    fn at(path: PathBuf) -> Self {
+        let files = walkdir::WalkDir::new(&path).into_iter().filter_map(Result::ok);
+        // One that another process has just removed holds nothing.
+        let bytes = files.filter_map(|file| file.metadata().ok()).filter(fs::Metadata::is_file).map(|file| file.len());
+        let bytes = bytes.sum();
+        Self { path, bytes }
+    }
+
+    /// Deletes it. That it is gone already is a success.
+    ///
+    /// # Errors
+    ///
+    /// When some of it is still there.
+    pub fn delete(&self) -> io::Result<()> {
+        let is_folder = fs::symlink_metadata(&self.path).is_ok_and(|data| data.is_dir());
+        match if is_folder { fs::remove_dir_all(&self.path) } else { fs::remove_file(&self.path) } {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl CacheFolder {
+    /// The files and folders that nobody needs: they are made anew when they are missed. Sorted, without the ledgers,
+    /// and without what belongs to a deployment that `is_live`.
+    ///
+    /// # Errors
+    ///
+    /// When a folder can't be listed.
+    pub fn clearable(&self, is_live: impl Fn(&str) -> bool, now: SystemTime) -> io::Result<Vec<Clearable>> {
+        let mut found = Vec::new();
+        for path in children(self.root())? {
+            match name(&path) {
+                Self::LEDGER => {}
+                it if BY_DEPLOYMENT.contains(&it) => {
+                    let unused = |path: &PathBuf| !is_live(name(path)) && !is_fresh(path, Self::MAX_AGE, now);
+                    found.extend(children(&path)?.into_iter().filter(unused));
+                }
+                _ => found.push(path),
+            }
+        }
+        found.sort();
+        Ok(found.into_iter().map(Clearable::at).collect())
+    }
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn everything_goes_but_ledgers_and_what_is_in_use() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = CacheFolder::at(home.path());
+        let paths = [
+            "packages/x",
+            "runs/1/log",
+            "prices.json",
+            "ledger/1.jsonl",
+            "stage/live/x",
+            "stage/dead/x",
+            "logs/live/x",
+        ];
+        for path in paths {
+            cache.write(path, b"xyz").unwrap();
+        }
+        let names = |now| -> Vec<_> {
+            let found = cache.clearable(|deployment| deployment == "live", now).unwrap();
+            assert!(found.iter().all(|entry| entry.bytes == 3), "{found:?}");
+            found.iter().map(|entry| entry.path.strip_prefix(home.path()).unwrap().display().to_string()).collect()
+        };
+        assert_eq!(names(SystemTime::now()), ["packages", "prices.json", "runs"]);
+        let tomorrow = SystemTime::now() + Duration::from_hours(25);
+        assert_eq!(names(tomorrow), ["packages", "prices.json", "runs", "stage/dead"]);
+        for entry in cache.clearable(|_| false, tomorrow).unwrap() {
+            entry.delete().unwrap();
+            entry.delete().unwrap();
+        }
+        assert!(names(tomorrow).is_empty());
+        assert!(home.path().join("ledger/1.jsonl").exists());
+    }
+}
