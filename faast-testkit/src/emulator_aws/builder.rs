@@ -1,0 +1,238 @@
+//! What an emulator can be set to, and how it starts. The invariant: once started, settings do not change.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::runtime;
+use tokio::sync::oneshot;
+
+use super::fault::Faults;
+use super::latency::Latency;
+use super::state::Emulator;
+use super::{AwsEmulator, sandbox, server};
+
+/// Everything that differs between emulators; a copy is in each request's reach.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    /// Invocations of the whole account that run at the same time.
+    pub(super) account_concurrency: u32,
+    /// New environments of one function in ten seconds.
+    pub(super) scale_up: u32,
+    /// Synchronous requests that one environment takes in a second.
+    pub(super) requests_per_environment: u32,
+    /// Requests per second to Lambda's control plane; unlimited if absent.
+    pub(super) control_plane_rate: Option<u32>,
+    /// Invocations per second by one caller; unlimited if absent.
+    pub(super) caller_rate: Option<u32>,
+    /// How old a role is before Lambda can assume it.
+    pub(super) role_propagation: Duration,
+    /// How long a new function is `Pending`.
+    pub(super) activation: Duration,
+    /// The longest time for initialisation before it starts over.
+    pub(super) init_limit: Duration,
+    /// Before the first retry of an asynchronous event; the second waits twice as long.
+    pub(super) event_retry_delay: Duration,
+    /// Whether processes are stopped between invocations.
+    pub(super) freeze: bool,
+    /// Whether callers need permissions.
+    pub(super) enforce_iam: bool,
+    /// How long the tagging API does not know of a change.
+    pub(super) tagging_delay: Duration,
+    /// Whether the tagging API shows resources that were deleted.
+    pub(super) tagging_remembers: bool,
+    /// Delays of answers.
+    pub(super) latency: Latency,
+    /// Faults to make.
+    pub(super) faults: Faults,
+    /// Chooses the faults.
+    pub(super) seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            account_concurrency: 1000,
+            scale_up: 1000,
+            requests_per_environment: 10,
+            control_plane_rate: None,
+            caller_rate: None,
+            role_propagation: Duration::ZERO,
+            activation: Duration::ZERO,
+            init_limit: Duration::from_secs(10),
+            event_retry_delay: Duration::from_millis(100),
+            freeze: true,
+            enforce_iam: false,
+            tagging_delay: Duration::ZERO,
+            tagging_remembers: false,
+            latency: Latency::none(),
+            faults: Faults::default(),
+            seed: 0,
+        }
+    }
+}
+
+/// Settings of an [`AwsEmulator`] that is not started yet.
+#[derive(Debug, Clone, Default)]
+#[must_use = "nothing runs before `start`"]
+pub struct AwsEmulatorBuilder {
+    settings: Settings,
+    port: u16,
+}
+
+impl AwsEmulatorBuilder {
+    /// Invocations of the whole account that run at the same time; 1,000 by default.
+    pub fn account_concurrency(mut self, environments: u32) -> Self {
+        self.settings.account_concurrency = environments;
+        self
+    }
+
+    /// New environments that one function may start in ten seconds; 1,000 by default.
+    pub fn scale_up(mut self, environments_per_ten_seconds: u32) -> Self {
+        self.settings.scale_up = environments_per_ten_seconds;
+        self
+    }
+
+    /// Requests that one environment takes in a second; 10 by default. A function's limit is that times its concurrency.
+    pub fn requests_per_environment(mut self, per_second: u32) -> Self {
+        self.settings.requests_per_environment = per_second;
+        self
+    }
+
+    /// Requests per second over Lambda's control plane; unlimited by default, 15 in a real account.
+    pub fn control_plane_rate(mut self, per_second: u32) -> Self {
+        self.settings.control_plane_rate = Some(per_second);
+        self
+    }
+
+    /// Invocations per second that one caller may make; unlimited by default.
+    pub fn caller_rate(mut self, per_second: u32) -> Self {
+        self.settings.caller_rate = Some(per_second);
+        self
+    }
+
+    /// How old a role must be before Lambda can assume it; zero by default.
+    pub fn role_propagation(mut self, delay: Duration) -> Self {
+        self.settings.role_propagation = delay;
+        self
+    }
+
+    /// How long a new function stays `Pending`; zero by default.
+    pub fn activation(mut self, delay: Duration) -> Self {
+        self.settings.activation = delay;
+        self
+    }
+
+    /// The longest time for initialisation before it starts over within the first call; ten seconds by default.
+    pub fn init_limit(mut self, limit: Duration) -> Self {
+        self.settings.init_limit = limit;
+        self
+    }
+
+    /// The wait before an asynchronous event is tried again, doubled for the second retry. AWS waits a minute; here it
+    /// is a tenth of a second by default.
+    pub fn event_retry_delay(mut self, delay: Duration) -> Self {
+        self.settings.event_retry_delay = delay;
+        self
+    }
+
+    /// Whether processes are stopped between invocations, as real ones are; true by default.
+    pub fn freeze(mut self, freeze: bool) -> Self {
+        self.settings.freeze = freeze;
+        self
+    }
+
+    /// Whether callers and functions need permissions; false by default, when any credentials may do everything.
+    pub fn enforce_iam(mut self, enforce: bool) -> Self {
+        self.settings.enforce_iam = enforce;
+        self
+    }
+
+    /// How long the tagging API does not know of new, changed and deleted resources; zero by default.
+    pub fn tagging_delay(mut self, delay: Duration) -> Self {
+        self.settings.tagging_delay = delay;
+        self
+    }
+
+    /// Whether the tagging API still shows resources that were deleted, with their last tags; false by default.
+    pub fn tagging_remembers(mut self, remembers: bool) -> Self {
+        self.settings.tagging_remembers = remembers;
+        self
+    }
+
+    /// Delays of answers; none by default.
+    pub fn latency(mut self, latency: Latency) -> Self {
+        self.settings.latency = latency;
+        self
+    }
+
+    /// Faults to make; none by default.
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.settings.faults = faults;
+        self
+    }
+
+    /// Chooses which requests meet a fault; the same seed and order of requests give the same faults.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings.seed = seed;
+        self
+    }
+
+    /// The port to listen on; a free one by default.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Starts it on a thread and a runtime of its own.
+    ///
+    /// # Panics
+    ///
+    /// If the port is taken or no thread can be started.
+    #[expect(clippy::expect_used, reason = "a test that can't start its emulator has nothing to go on with")]
+    pub fn start(self) -> AwsEmulator {
+        raise_file_limit();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).expect("the port is free");
+        listener.set_nonblocking(true).expect("a listener can be non-blocking");
+        let port = listener.local_addr().expect("a bound listener has an address").port();
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("aws-emulator")
+            .enable_all()
+            .build()
+            .expect("a runtime can be built");
+        let shared = Arc::new(Emulator::new(self.settings));
+        let (stop, stopped) = oneshot::channel();
+        let (ready, is_ready) = mpsc::channel();
+        let emulator = Arc::clone(&shared);
+        let serve = move || {
+            let _context = runtime.enter();
+            runtime.block_on(async {
+                let serving = tokio::spawn(server::serve(Arc::clone(&emulator), listener));
+                let watching = tokio::spawn(sandbox::watch(Arc::clone(&emulator.processes)));
+                // Nobody waits if `start` itself panicked.
+                let _ = ready.send(());
+                // The sender is never used: it is dropped with the emulator.
+                let _ = stopped.await;
+                serving.abort();
+                watching.abort();
+                emulator.end().await;
+            });
+            runtime.shutdown_timeout(Duration::from_secs(1));
+        };
+        let thread = thread::Builder::new().name("aws-emulator".into()).spawn(serve).expect("a thread can be started");
+        is_ready.recv().expect("the emulator's thread runs");
+        AwsEmulator { shared, port, stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+/// A thousand environments have several connections each.
+fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Without it, tests with fewer environments work all the same.
+    let _ = setrlimit(Resource::Nofile, limit);
+}

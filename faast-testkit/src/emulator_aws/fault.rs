@@ -1,0 +1,159 @@
+//! Faults of the service itself, chosen by seed: what may happen to a request before and after it is carried out.
+//!
+//! No fault gives a wrong answer; every one is something that AWS does.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use fastrand::Rng;
+
+/// Rates of faults, each the share of requests that meet it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Faults {
+    /// Which requests meet faults.
+    pub scope: FaultScope,
+    /// Answered with a 500 without being carried out.
+    pub error_before: f64,
+    /// Carried out, and answered with a 500 all the same.
+    pub error_after: f64,
+    /// The connection is closed before the request is carried out.
+    pub drop_before: f64,
+    /// The request is carried out, and the connection closed without an answer.
+    pub drop_after: f64,
+    /// The answer comes late, by [`slow_by`](Self::slow_by).
+    pub slow: f64,
+    /// How late slow answers are.
+    pub slow_by: Duration,
+    /// An asynchronous event runs twice.
+    pub duplicate_events: f64,
+}
+
+/// Which requests meet faults.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum FaultScope {
+    /// Invocations only.
+    #[default]
+    Invocations,
+    /// All but invocations.
+    ControlPlane,
+    /// All.
+    All,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self {
+            scope: FaultScope::default(),
+            error_before: 0.0,
+            error_after: 0.0,
+            drop_before: 0.0,
+            drop_after: 0.0,
+            slow: 0.0,
+            slow_by: Duration::from_millis(500),
+            duplicate_events: 0.0,
+        }
+    }
+}
+
+/// What happens to one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Nothing unusual.
+    Fine,
+    ErrorBefore,
+    ErrorAfter,
+    DropBefore,
+    DropAfter,
+    Slow,
+}
+
+/// Chooses fates: the nth request of an operation meets the same one in every run with the same seed.
+#[derive(Debug)]
+pub(super) struct Dice {
+    seed: u64,
+    faults: Faults,
+    /// Written by every request; how often each operation was seen.
+    seen: Mutex<HashMap<String, u64>>,
+}
+
+impl Dice {
+    pub(super) fn new(seed: u64, faults: Faults) -> Self {
+        Self { seed, faults, seen: Mutex::default() }
+    }
+
+    pub(super) fn fate(&self, action: &str) -> Fate {
+        let faults = &self.faults;
+        let rates = [
+            (faults.error_before, Fate::ErrorBefore),
+            (faults.error_after, Fate::ErrorAfter),
+            (faults.drop_before, Fate::DropBefore),
+            (faults.drop_after, Fate::DropAfter),
+            (faults.slow, Fate::Slow),
+        ];
+        let is_invocation = action.starts_with("Invoke");
+        let in_scope = match faults.scope {
+            FaultScope::Invocations => is_invocation,
+            FaultScope::ControlPlane => !is_invocation,
+            FaultScope::All => true,
+        };
+        if !in_scope || rates.iter().all(|(rate, _)| *rate <= 0.0) {
+            return Fate::Fine;
+        }
+        let mut roll = self.roll(action);
+        for (rate, fate) in rates {
+            roll -= rate;
+            if roll < 0.0 {
+                return fate;
+            }
+        }
+        Fate::Fine
+    }
+
+    /// Whether an asynchronous event runs twice.
+    pub(super) fn duplicates(&self) -> bool {
+        self.faults.duplicate_events > 0.0 && self.roll("duplicate") < self.faults.duplicate_events
+    }
+
+    pub(super) fn slow_by(&self) -> Duration {
+        self.faults.slow_by
+    }
+
+    fn roll(&self, action: &str) -> f64 {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = seen.entry(action.to_owned()).or_default();
+        *count += 1;
+        let mut hasher = DefaultHasher::new();
+        (self.seed, action, *count).hash(&mut hasher);
+        Rng::with_seed(hasher.finish()).f64()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fates(seed: u64) -> Vec<Fate> {
+        let dice = Dice::new(seed, Faults { error_before: 0.2, drop_after: 0.2, ..Faults::default() });
+        (0..1000).map(|_| dice.fate("Invoke")).collect()
+    }
+
+    #[test]
+    fn a_seed_repeats_its_faults_at_the_given_rates() {
+        assert_eq!(fates(7), fates(7));
+        assert_ne!(fates(7), fates(8));
+        let count = |fate| fates(7).iter().filter(|it| **it == fate).count();
+        assert!((150..250).contains(&count(Fate::ErrorBefore)) && (150..250).contains(&count(Fate::DropAfter)));
+        assert_eq!(count(Fate::Slow), 0);
+    }
+
+    #[test]
+    fn the_control_plane_is_spared_unless_it_is_meant() {
+        let everything = Faults { error_before: 1.0, ..Faults::default() };
+        assert_eq!(Dice::new(1, everything.clone()).fate("CreateRole"), Fate::Fine);
+        let control = Faults { scope: FaultScope::ControlPlane, ..everything };
+        assert_eq!(Dice::new(1, control.clone()).fate("CreateRole"), Fate::ErrorBefore);
+        assert_eq!(Dice::new(1, control).fate("Invoke"), Fate::Fine);
+    }
+}

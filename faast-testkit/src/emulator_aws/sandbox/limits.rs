@@ -1,0 +1,63 @@
+//! The memory limit: what a process holds is read from the system again and again, and too much of it kills.
+//!
+//! Counted is memory that a process has for itself; pages of its executable that can be read again do not count, as the
+//! kernel would drop them first.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::Pid;
+
+use super::process::Processes;
+
+/// The shortest time between two looks at all processes.
+const BETWEEN: Duration = Duration::from_millis(20);
+
+/// Looking takes at most this part of the time.
+const SHARE: u32 = 10;
+
+/// What one process may use and has used.
+#[derive(Debug)]
+pub(super) struct Memory {
+    limit: u64,
+    max: AtomicU64,
+}
+
+impl Memory {
+    pub(super) fn new(limit_mb: u32) -> Self {
+        Self { limit: u64::from(limit_mb) << 20, max: AtomicU64::new(0) }
+    }
+
+    /// Reads what a process uses now; true if that is too much.
+    pub(super) fn measure(&self, pid: Pid) -> bool {
+        let Some(used) = used(pid) else { return false };
+        self.max.fetch_max(used, Ordering::Relaxed);
+        used > self.limit
+    }
+
+    /// The most that was seen, in MB, at most the limit.
+    pub(super) fn max_mb(&self) -> u32 {
+        let bytes = self.max.load(Ordering::Relaxed).min(self.limit);
+        u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX).max(1)
+    }
+}
+
+/// Looks at all processes until it is aborted.
+pub(in super::super) async fn watch(processes: Arc<Processes>) {
+    loop {
+        let start = Instant::now();
+        processes.measure();
+        tokio::time::sleep(BETWEEN.max(start.elapsed() * SHARE)).await;
+    }
+}
+
+/// Bytes that are a process's own: resident pages less those shared with files.
+fn used(pid: Pid) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{}/statm", pid.as_raw_nonzero())).ok()?;
+    let mut pages = text.split(' ').skip(1).map(|it| it.trim().parse::<u64>());
+    let (resident, shared) = (pages.next()?.ok()?, pages.next()?.ok()?);
+    let page = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
+    Some(resident.saturating_sub(shared) * page)
+}

@@ -1,0 +1,153 @@
+//! A client that knows HTTP and signatures and no more.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use faast_testkit::emulator_aws::{AwsEmulator, Credentials};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+pub(crate) const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+
+/// Keys that are good enough where permissions do not matter.
+pub(crate) const ANYBODY: (&str, &str) = ("test", "test");
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        assert_eq!(self.status, 200, "{self:?}");
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The code of a refusal in any of the protocols, and the whole of what was said.
+    pub(crate) fn refusal(&self) -> (u16, String, &str) {
+        let in_xml = || self.body.split("<Code>").nth(1)?.split("</Code>").next();
+        let in_header = || self.head.lines().find_map(|line| line.strip_prefix("x-amzn-errortype: "));
+        let in_json = || self.body.split(r#""__type":""#).nth(1)?.split('"').next();
+        let code = in_xml().or_else(in_header).or_else(in_json).unwrap_or_default();
+        (self.status, code.rsplit('#').next().unwrap_or_default().to_owned(), &self.body)
+    }
+}
+
+/// A request before it is signed.
+pub(crate) struct Ask<'a> {
+    pub(crate) service: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl<'a> Ask<'a> {
+    pub(crate) fn new(service: &'a str, method: &'a str, path: &'a str, body: impl Into<Vec<u8>>) -> Self {
+        Self { service, region: "us-west-2", method, path, headers: Vec::new(), body: body.into() }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// An operation of a JSON service.
+    pub(crate) fn json(service: &'a str, action: &str, body: &Value) -> Self {
+        let target = match service {
+            "sqs" => "AmazonSQS",
+            "logs" => "Logs_20140328",
+            "tagging" => "ResourceGroupsTaggingAPI_20170126",
+            _ => "AWSPriceListService",
+        };
+        Self::new(service, "POST", "/", body.to_string()).header("x-amz-target", &format!("{target}.{action}"))
+    }
+
+    /// An operation of a query service.
+    pub(crate) fn form(service: &'a str, action: &str, fields: &[(&str, &str)]) -> Self {
+        let mut body = format!("Action={action}");
+        for (name, value) in fields {
+            let value: Vec<String> = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            body.extend(["&", name, "=", &value.concat()]);
+        }
+        Self::new(service, "POST", "/", body).header("content-type", "application/x-www-form-urlencoded")
+    }
+
+    /// Signs with these keys and sends.
+    pub(crate) fn send_as(mut self, aws: &AwsEmulator, (access_key, secret): (&str, &str)) -> Answer {
+        let host = aws.endpoint().trim_start_matches("http://").to_owned();
+        if !self.headers.iter().any(|(name, _)| name == "host") {
+            self.headers.push(("host".into(), host.clone()));
+        }
+        self.headers.push(("x-amz-date".into(), "20261122T120000Z".into()));
+        self.headers.sort();
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        let names = names.join(";");
+        let lines: String = self.headers.iter().flat_map(|(name, value)| [name, ":", value, "\n"]).collect();
+        let stated =
+            self.headers.iter().find(|(name, _)| name == "x-amz-content-sha256").map(|(_, value)| value.clone());
+        let hash = stated.unwrap_or_else(|| hex(&Sha256::digest(&self.body)));
+        let (path, query) = self.path.split_once('?').unwrap_or((self.path, ""));
+        let canonical = format!("{}\n{path}\n{query}\n{lines}\n{names}\n{hash}", self.method);
+        let scope = format!("20261122/{}/{}/aws4_request", self.region, self.service);
+        let to_sign =
+            format!("AWS4-HMAC-SHA256\n20261122T120000Z\n{scope}\n{}", hex(&Sha256::digest(canonical.as_bytes())));
+        let mut key = hmac(format!("AWS4{secret}").as_bytes(), b"20261122");
+        for part in [self.region, self.service, "aws4_request"] {
+            key = hmac(&key, part.as_bytes());
+        }
+        let signature = hex(&hmac(&key, to_sign.as_bytes()));
+        let authorization =
+            format!("AWS4-HMAC-SHA256 Credential={access_key}/{scope}, SignedHeaders={names}, Signature={signature}");
+        self.headers.push(("authorization".into(), authorization));
+        self.send(&host)
+    }
+
+    pub(crate) fn send_to(self, aws: &AwsEmulator) -> Answer {
+        self.send_as(aws, ANYBODY)
+    }
+
+    pub(crate) fn send_by(self, aws: &AwsEmulator, user: &Credentials) -> Answer {
+        self.send_as(aws, (&user.access_key, &user.secret_key))
+    }
+
+    fn send(self, host: &str) -> Answer {
+        let mut stream = TcpStream::connect(host).unwrap();
+        let lines: String = self.headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect();
+        let head = format!(
+            "{} {} HTTP/1.1\r\n{lines}content-length: {}\r\nconnection: close\r\n\r\n",
+            self.method,
+            self.path,
+            self.body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&self.body).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer { status, head: head.to_owned(), body: body.to_owned() }
+    }
+}
+
+/// Sends an operation of a JSON service and reads its answer.
+pub(crate) fn call(aws: &AwsEmulator, service: &str, action: &str, body: &Value) -> Value {
+    let answer = Ask::json(service, action, body).send_to(aws);
+    if answer.body.is_empty() { json!({}) } else { answer.json() }
+}
+
+fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
+    let mut block = key.to_vec();
+    block.resize(64, 0);
+    let with = |mask: u8| block.iter().map(|byte| byte ^ mask).collect::<Vec<u8>>();
+    let inner = Sha256::digest([with(0x36), message.to_vec()].concat());
+    Sha256::digest([with(0x5c), inner.to_vec()].concat()).to_vec()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+}
