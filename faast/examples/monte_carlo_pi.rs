@@ -1,6 +1,8 @@
-//! Estimates pi by throwing darts at a square, on all cores.
+//! Estimates pi by throwing darts at a square, on all cores or in a cloud.
 //!
-//! `cargo run --release --example monte_carlo_pi -- [MILLIONS OF DARTS]`
+//! `cargo run --release --example monte_carlo_pi -- [CALLS] [DARTS OF EACH]`
+//!
+//! `cargo run --release --example monte_carlo_pi --features aws -- --provider aws 10000 1000000` does it on Lambda.
 
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
@@ -33,13 +35,16 @@ impl SplitMix {
 
 #[faast::main]
 async fn main() -> faast::Result<()> {
-    let millions: u32 = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(50).max(1);
-    let cloud = faast::local().deploy().await?;
+    let mut args = std::env::args().skip(1).peekable();
+    let provider = args.next_if(|arg| arg == "--provider").and_then(|_| args.next());
+    let mut number = |default: u32| args.next().and_then(|text| text.parse().ok()).unwrap_or(default).max(1);
+    let (calls, darts): (u32, u32) = (number(50), number(1_000_000));
+    let cloud = faast::provider(provider.as_deref().unwrap_or("local"))?.deploy().await?;
 
     let start = Instant::now();
-    let estimates = cloud.map((0..millions).map(|seed| estimate::call(seed, 1_000_000))).try_collect().await?;
-    let pi = estimates.iter().sum::<f64>() / f64::from(millions);
-    println!("pi is about {pi:.6}, by {millions} million darts in {:.1?}", start.elapsed());
+    let estimates = cloud.map((0..calls).map(|seed| estimate::call(seed, darts))).try_collect().await?;
+    let pi = estimates.iter().sum::<f64>() / f64::from(calls);
+    println!("pi is about {pi:.6}, by {calls} x {darts} darts in {:.1?}", start.elapsed());
 
     let stats = cloud.stats();
     println!("{} calls, at most {} requests at a time", stats.completed, stats.max_in_flight);
@@ -47,5 +52,6 @@ async fn main() -> faast::Result<()> {
         let (median, slow) = (function.quantile(0.5), function.quantile(0.99));
         println!("`{}` took {median:.1?} in the median, {slow:.1?} at the 99th percentile", function.name());
     }
+    println!("{}", cloud.cost().await);
     cloud.cleanup().await
 }

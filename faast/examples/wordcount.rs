@@ -1,6 +1,8 @@
-//! Counts the words of files: maps over the files in worker processes, merges in the client.
+//! Counts the words of files: maps over pieces of the files in workers, merges in the client.
 //!
 //! `cargo run --release --example wordcount -- [FILE or FOLDER]..`
+//!
+//! `cargo run --release --example wordcount --features aws -- --provider aws [FILE or FOLDER]..` does it on Lambda.
 //!
 //! Without arguments it counts the Rust, Markdown and TOML files of the repository that it is run in. The last line is
 //! what `wc -w` says for the same files in a UTF-8 locale. A file that can't be read costs its own count and no other.
@@ -8,11 +10,15 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example shows what it does")]
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use faast::prelude::*;
 use serde::{Deserialize, Serialize};
+
+/// Bytes of a piece of a file, at least.
+const PIECE: usize = 1 << 20;
 
 /// Words of one file, or of many.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -43,11 +49,11 @@ impl Count {
     }
 }
 
-/// Counts the words of a file, whatever bytes are in it. Runs in a worker.
+/// Counts the words of a text, whatever bytes are in it. Runs in a worker.
 #[faast::function]
-fn count_words(path: &Path) -> io::Result<Count> {
+fn count_words(text: &[u8]) -> Count {
     let (mut count, mut word) = (Count::default(), String::new());
-    for chunk in fs::read(path)?.utf8_chunks() {
+    for chunk in text.utf8_chunks() {
         // Bytes that are no text neither make a word nor end one.
         for c in chunk.valid().chars() {
             if ends_word(c) {
@@ -59,7 +65,7 @@ fn count_words(path: &Path) -> io::Result<Count> {
         }
     }
     count.add(&word);
-    Ok(count)
+    count
 }
 
 /// White space that is printed, and spaces that no line breaks at: the words of `wc` end at both.
@@ -73,12 +79,18 @@ fn is_printed(c: char) -> bool {
 
 #[faast::main]
 async fn main() -> faast::Result<()> {
-    let files = files();
-    let cloud = faast::local().deploy().await?;
+    let mut args: Vec<_> = env::args_os().skip(1).collect();
+    let chosen = args.first().is_some_and(|arg| arg == "--provider") && args.len() > 1;
+    let provider = if chosen { args.drain(..2).next_back() } else { None };
+    let files = files(args);
+    let name = provider.as_deref().unwrap_or("local".as_ref()).to_string_lossy();
+    let cloud = faast::provider(&name)?.deploy().await?;
 
     let mut count = Count::default();
-    // Results come as they are ready; each file is its own call, with its path as the key.
-    let mut counts = cloud.map_keyed(files.iter().map(|path| (path, count_words::call(path))));
+    // The files are read while the map pulls its input; results come as they are ready, each with its path as the key.
+    let pieces =
+        files.iter().flat_map(|path| pieces(path).into_iter().map(move |piece| (path, count_words::call(&piece))));
+    let mut counts = cloud.map_keyed(pieces);
     while let Some((path, result)) = counts.next().await {
         match result {
             Ok(words) => count.merge(words),
@@ -93,18 +105,33 @@ async fn main() -> faast::Result<()> {
         println!("{times:>8} {word}");
     }
     println!("{} total", count.total);
+    println!("{}", cloud.cost().await);
     cloud.cleanup().await
 }
 
+/// A file in pieces of about a megabyte, each ending where a word does; none if it can't be read.
+fn pieces(path: &Path) -> Vec<Vec<u8>> {
+    let bytes = fs::read(path).unwrap_or_else(|error| {
+        eprintln!("{}: {error}", path.display());
+        Vec::new()
+    });
+    let (mut rest, mut pieces) = (&bytes[..], Vec::new());
+    while !rest.is_empty() {
+        let end = rest.iter().skip(PIECE).position(u8::is_ascii_whitespace).map_or(rest.len(), |at| PIECE + at);
+        pieces.push(rest[..end].to_vec());
+        rest = &rest[end..];
+    }
+    pieces
+}
+
 /// The files that the arguments name, with everything in the folders among them; or those of the repository.
-fn files() -> Vec<PathBuf> {
-    let named: Vec<PathBuf> = env::args_os().skip(1).map(PathBuf::from).collect();
+fn files(named: Vec<OsString>) -> Vec<PathBuf> {
     let mut files = Vec::new();
     if named.is_empty() {
         add_files(repository(), &is_text, &mut files);
     }
     for path in named {
-        add_files(path, &|_| true, &mut files);
+        add_files(path.into(), &|_| true, &mut files);
     }
     files
 }

@@ -4,10 +4,12 @@
 #[cfg(feature = "macros")]
 pub use faast_macros::{function, main};
 
+#[cfg(feature = "aws")]
+pub use faast_aws::Aws;
 #[doc(hidden)]
 pub use faast_core::private as __private;
 pub use faast_core::{
-    Builder, Call, CancelToken, Cloud, CloudEvent, CloudEventKind, Context, Detail, Error, ErrorKind, Events,
+    Arch, Builder, Call, CancelToken, Cloud, CloudEvent, CloudEventKind, Context, Detail, Error, ErrorKind, Events,
     FunctionStats, Hedge, Items, Keyed, Map, Result, Run, Stats, StreamCall, Timings, context, cost,
 };
 #[cfg(feature = "local")]
@@ -22,6 +24,12 @@ pub use faast_core as core;
 #[cfg(feature = "local")]
 pub fn local() -> Builder<Local> {
     Builder::new(Local::new())
+}
+
+/// AWS Lambda.
+#[cfg(feature = "aws")]
+pub fn aws() -> Builder<Aws> {
+    Builder::new(Aws::new())
 }
 
 /// A provider chosen at run time, by its name.
@@ -52,6 +60,8 @@ pub mod prelude {
     /// The crate itself, so that the import is never an unused one.
     #[doc(no_inline)]
     pub use crate as faast;
+    #[cfg(feature = "aws")]
+    pub use faast_aws::AwsOptions;
     pub use faast_core::{Call, Cloud, StreamCall};
     #[cfg(feature = "local")]
     pub use faast_local::LocalOptions;

@@ -1,0 +1,234 @@
+//! Bodies: how requests and events travel through Lambda, which carries JSON in one direction and bytes in the other.
+//!
+//! What core encodes is *sealed*: one byte that says whether the rest is compressed, then the rest. A request and a
+//! unary answer are a JSON string that holds the base64 of that; a streamed answer is a sequence of sealed events, each
+//! behind its length, because HTTP may cut it anywhere. Nothing here knows what is inside.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::{Buf as _, Bytes, BytesMut};
+use faast_core::wire::{compress, decompress};
+use faast_core::{Error, ErrorKind, Result};
+
+/// Bytes from which compression is tried: below, nothing is gained.
+const COMPRESS_FROM: usize = 1024;
+
+const PLAIN: u8 = 0;
+const ZSTD: u8 = 1;
+
+/// Bytes that compressed data may hold at most: more than any worker could take, and an end to a bomb.
+const MAX_OPENED: u64 = 1 << 32;
+
+/// Bytes of JSON that a request or a unary answer may have: 6 MiB. The service's own limit is 100 bytes above that.
+pub(crate) const MAX_PAYLOAD: usize = 6 * 1024 * 1024;
+
+/// Bytes of the length in front of each event of a streamed answer.
+pub(crate) const LENGTH: usize = 4;
+
+/// Seals what `frame` holds behind its first byte, which is free for the flag.
+///
+/// # Errors
+///
+/// When compression fails, for want of memory.
+pub(crate) fn seal(mut frame: Vec<u8>) -> Result<Vec<u8>> {
+    if frame.len() > COMPRESS_FROM {
+        let compressed = compress(&frame[1..])?;
+        if compressed.len() + 1 < frame.len() {
+            frame.truncate(1);
+            frame[0] = ZSTD;
+            frame.extend_from_slice(&compressed);
+            return Ok(frame);
+        }
+    }
+    frame[0] = PLAIN;
+    Ok(frame)
+}
+
+/// What was sealed.
+///
+/// # Errors
+///
+/// [`Decode`](ErrorKind::Decode) when these bytes were not sealed.
+pub(crate) fn open(mut sealed: Bytes) -> Result<Bytes> {
+    match sealed.split_to(usize::from(!sealed.is_empty())).first() {
+        Some(&PLAIN) => Ok(sealed),
+        Some(&ZSTD) => decompress(&sealed, MAX_OPENED),
+        Some(_) => Err(undecodable("it begins with an unknown flag")),
+        None => Err(undecodable("it is empty")),
+    }
+}
+
+/// Bytes of the JSON string that will hold so many sealed bytes.
+pub(crate) fn json_len(sealed: usize) -> usize {
+    sealed.div_ceil(3) * 4 + 2
+}
+
+/// The JSON string of sealed bytes.
+pub(crate) fn to_json(sealed: &[u8]) -> Vec<u8> {
+    let mut json = vec![b'"'; json_len(sealed.len())];
+    let end = json.len() - 1;
+    // The room is exact, so that it always fits; were it not so, the other side would tell.
+    let _ = STANDARD.encode_slice(sealed, &mut json[1..end]);
+    json
+}
+
+/// The sealed bytes in a JSON string.
+///
+/// # Errors
+///
+/// [`Decode`](ErrorKind::Decode) when it is another JSON, or no JSON.
+pub(crate) fn from_json(json: &[u8]) -> Result<Bytes> {
+    let json = json.trim_ascii();
+    let text = json.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    let text = text.ok_or_else(|| undecodable("it is no JSON string"))?;
+    let decoded = if text.contains(&b'\\') {
+        // Others write `/` as `\/`, or anything as `\u....`.
+        let text: String =
+            serde_json::from_slice(json).map_err(|error| undecodable("it is no JSON string").with_source(error))?;
+        STANDARD.decode(text)
+    } else {
+        STANDARD.decode(text)
+    };
+    decoded.map(Bytes::from).map_err(|error| undecodable("it is no base64").with_source(error))
+}
+
+/// Puts the length in front of a sealed event.
+///
+/// # Errors
+///
+/// [`TooLarge`](ErrorKind::TooLarge) above what the length can say.
+pub(crate) fn length_of(sealed: &[u8]) -> Result<[u8; LENGTH]> {
+    let length = u32::try_from(sealed.len());
+    length.map(u32::to_le_bytes).map_err(|_| Error::new(ErrorKind::TooLarge, "an event has more than 4 GiB"))
+}
+
+/// Takes the next sealed event off a streamed answer, if it has arrived as a whole.
+pub(crate) fn take_event(received: &mut BytesMut) -> Option<Bytes> {
+    let (length, rest) = received.split_first_chunk::<LENGTH>()?;
+    let length = u32::from_le_bytes(*length) as usize;
+    if rest.len() < length {
+        return None;
+    }
+    received.advance(LENGTH);
+    Some(received.split_to(length).freeze())
+}
+
+fn undecodable(why: &str) -> Error {
+    Error::new(ErrorKind::Decode, format!("this is no body that faast made: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use faast_core::provider::{CallId, Event, Metering, Outcome, Payload};
+    use faast_core::wire::frame;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sealed(bytes: &[u8]) -> Vec<u8> {
+        let mut frame = vec![0];
+        frame.extend_from_slice(bytes);
+        seal(frame).unwrap()
+    }
+
+    /// Bytes that compress well, and bytes that do not.
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..4000),
+            (any::<u8>(), 0..100_000_usize).prop_map(|(byte, len)| vec![byte; len]),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_frame_survives_the_json_string(frame in bytes()) {
+            let sealed = sealed(&frame);
+            let json = to_json(&sealed);
+            prop_assert_eq!(json.len(), json_len(sealed.len()));
+            prop_assert!(serde_json::from_slice::<String>(&json).is_ok());
+            prop_assert_eq!(open(from_json(&json).unwrap()).unwrap(), frame);
+        }
+
+        #[test]
+        fn events_survive_being_cut_anywhere(
+            frames in prop::collection::vec(bytes(), 0..5),
+            cuts in prop::collection::vec(1..5000_usize, 0..50),
+        ) {
+            let mut stream = Vec::new();
+            for frame in &frames {
+                let sealed = sealed(frame);
+                stream.extend_from_slice(&length_of(&sealed).unwrap());
+                stream.extend_from_slice(&sealed);
+            }
+            let (mut received, mut found) = (BytesMut::new(), Vec::new());
+            let mut rest = stream.as_slice();
+            for cut in cuts.into_iter().chain([usize::MAX]) {
+                let (piece, after) = rest.split_at(cut.min(rest.len()));
+                rest = after;
+                received.extend_from_slice(piece);
+                while let Some(event) = take_event(&mut received) {
+                    found.push(open(event).unwrap().to_vec());
+                }
+            }
+            prop_assert_eq!(found, frames);
+            prop_assert!(received.is_empty());
+        }
+
+        #[test]
+        fn what_is_broken_is_an_error_or_other_events_and_never_a_panic(
+            value in bytes(), at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>(),
+        ) {
+            let event = Event::Done {
+                call: CallId(7),
+                outcome: Outcome::Ok(Payload::Inline(value.into())),
+                metering: Metering::default(),
+            };
+            let mut frame = vec![0];
+            frame::encode_event(&event, &mut frame);
+            let mut json = to_json(&seal(frame).unwrap());
+            let at = at.index(json.len());
+            json[at] = byte;
+            json.truncate(cut.index(json.len()) + 1);
+            if let Ok(bytes) = from_json(&json).and_then(open) {
+                for event in frame::decode_events(bytes) {
+                    drop(event);
+                }
+            }
+        }
+
+        #[test]
+        fn a_truncated_string_is_an_error(value in bytes(), cut in any::<prop::sample::Index>()) {
+            let json = to_json(&sealed(&value));
+            let cut = cut.index(json.len());
+            prop_assert_eq!(from_json(&json[..cut]).unwrap_err().kind(), ErrorKind::Decode);
+        }
+
+        #[test]
+        fn any_bytes_are_an_error_or_sealed(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            // Not even with a flag that says compressed.
+            let _ = from_json(&bytes);
+            let _ = open(bytes.into());
+        }
+    }
+
+    #[test]
+    fn an_escaped_slash_is_read_too() {
+        let sealed = sealed(&[0xff; 9]);
+        let json = String::from_utf8(to_json(&sealed)).unwrap();
+        assert!(json.contains('/'));
+        assert_eq!(from_json(json.replace('/', "\\/").as_bytes()).unwrap(), sealed);
+    }
+
+    #[test]
+    fn what_repeats_is_compressed() {
+        assert!(sealed(&[7; 10_000]).len() < 1000);
+    }
+
+    #[test]
+    fn an_event_of_somebody_else_says_so() {
+        for event in ["{\"Records\":[]}", "\"hello\"", "\"\"", "null", ""] {
+            let error = from_json(event.as_bytes()).and_then(open).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Decode, "{event}");
+        }
+    }
+}

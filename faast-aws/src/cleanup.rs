@@ -1,0 +1,151 @@
+//! Removing what a deployment made, and single resources of deployments that nobody cleaned up.
+//!
+//! Deleting what is gone already is a success. The order of a deployment's cleanup:
+//!
+//! | step | calls |
+//! |---|---|
+//! | side by side | `DeleteFunction` · `ListObjectsV2`, `DeleteObject`, `DeleteBucket` |
+//! | then | `DeleteLogGroup`, once nothing writes to it |
+//! | last | `DetachRolePolicy`, `DeleteRolePolicy`, `DeleteRole`: its Deny stands until nothing else does |
+
+use faast_core::provider::{CleanupReport, Deleted, Resource};
+use faast_core::{CancelToken, Error, ErrorKind, Result};
+
+use crate::backoff::while_passing;
+use crate::classify::control::{Cause, Meaning as _, Refusal};
+use crate::clients::Clients;
+use crate::estate::Estate;
+use crate::log_group;
+use crate::resource::{self, Kind};
+use crate::role::Account;
+
+/// Removes everything that the deployment has.
+pub(crate) async fn remove(estate: &Estate, account: Option<&Account>) -> CleanupReport {
+    let mut report = CleanupReport::default();
+    let (function, bucket) = tokio::join!(remove_one(estate, Kind::Function), remove_one(estate, Kind::Bucket));
+    note(&mut report, estate, Kind::Function, function);
+    note(&mut report, estate, Kind::Bucket, bucket);
+    if !keep_logs(estate, account, &mut report).await {
+        let group = remove_one(estate, Kind::LogGroup).await;
+        note(&mut report, estate, Kind::LogGroup, group);
+    }
+    let role = remove_one(estate, Kind::Role).await;
+    note(&mut report, estate, Kind::Role, role);
+    estate.close();
+    report
+}
+
+/// Deletes a resource if the deployment has it.
+async fn remove_one(estate: &Estate, kind: Kind) -> Option<Result<Deleted, Refusal>> {
+    if !estate.has(kind) {
+        return None;
+    }
+    let deleted = delete_kind(&estate.clients, kind, &estate.name).await;
+    if deleted.is_ok() {
+        estate.gone(kind);
+    }
+    Some(deleted)
+}
+
+fn note(report: &mut CleanupReport, estate: &Estate, kind: Kind, deleted: Option<Result<Deleted, Refusal>>) {
+    match deleted {
+        None => {}
+        Some(Ok(_)) => report.deleted.push(estate.resource(kind)),
+        Some(Err(refusal)) => report.left.push((estate.resource(kind), refusal.to_string())),
+    }
+}
+
+/// Leaves the logs where they are, if that was asked for: without faast's tags they are nobody's to collect.
+async fn keep_logs(estate: &Estate, account: Option<&Account>, report: &mut CleanupReport) -> bool {
+    let Some(account) = account.filter(|_| estate.keep_logs && estate.has(Kind::LogGroup)) else { return false };
+    let group = Kind::LogGroup.id(&estate.name);
+    match log_group::release(estate, account).await {
+        Ok(()) => {
+            estate.gone(Kind::LogGroup);
+            report.notes.push(format!("the logs are kept in `{group}` in {}", estate.clients.region));
+        }
+        Err(refusal) => report.left.push((
+            estate.resource(Kind::LogGroup),
+            format!("its logs were to be kept, and its tags could not be removed: {refusal}"),
+        )),
+    }
+    true
+}
+
+/// Takes the bucket away that an archive went through, once the function has its copy.
+pub(crate) async fn remove_bucket(estate: &Estate) {
+    if let Some(Err(refusal)) = remove_one(estate, Kind::Bucket).await {
+        // The cleanup tries again, and reports it if it is still there.
+        faast_core::log!(faast_core::log::Channel::Provider, "the bucket `{}` stays for now: {refusal}", estate.name);
+    }
+}
+
+/// Deletes one resource that was found by its tags or in the ledger.
+pub(crate) async fn delete(clients: &Clients, resource: &Resource) -> Result<Deleted> {
+    let kind = Kind::of(resource);
+    let named = kind.and_then(|kind| Some((kind, kind.name_in(&resource.id)?)));
+    let Some((kind, name)) = named.filter(|(_, name)| resource::deployment_of(name).is_some()) else {
+        return Err(Error::new(ErrorKind::Config, format!("{resource} is not one that faast makes"))
+            .with_hint("faast deletes only what it made; delete it by other means"));
+    };
+    let clients = clients.in_region(&resource.region);
+    delete_kind(&clients, kind, name).await.map_err(Error::from)
+}
+
+/// Deletes, waiting while the service says that something else happens to the resource.
+async fn delete_kind(clients: &Clients, kind: Kind, name: &str) -> Result<Deleted, Refusal> {
+    let never = CancelToken::new();
+    let deleted = while_passing(&[Cause::Busy], &never, || async {
+        match kind {
+            Kind::Function => {
+                clients.pace.turn().await;
+                let request = clients.lambda.delete_function().function_name(name);
+                request.send().await.meaning("lambda:DeleteFunction").map(drop)
+            }
+            Kind::Bucket => delete_bucket(clients, name).await,
+            Kind::LogGroup => {
+                let request = clients.logs.delete_log_group().log_group_name(Kind::LogGroup.id(name));
+                request.send().await.meaning("logs:DeleteLogGroup").map(drop)
+            }
+            Kind::Role => delete_role(clients, name).await,
+        }
+    });
+    found(deleted.await)
+}
+
+/// What is gone already is deleted.
+fn found(deleted: Result<(), Refusal>) -> Result<Deleted, Refusal> {
+    match deleted {
+        Ok(()) => Ok(Deleted::Now),
+        Err(refusal) if refusal.cause() == Cause::Gone => Ok(Deleted::Before),
+        Err(refusal) => Err(refusal),
+    }
+}
+
+async fn delete_bucket(clients: &Clients, name: &str) -> Result<(), Refusal> {
+    let mut pages = clients.s3.list_objects_v2().bucket(name).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        for key in page.meaning("s3:ListBucket")?.contents().iter().filter_map(|object| object.key()) {
+            let request = clients.s3.delete_object().bucket(name).key(key);
+            found(request.send().await.meaning("s3:DeleteObject").map(drop))?;
+        }
+    }
+    clients.s3.delete_bucket().bucket(name).send().await.meaning("s3:DeleteBucket").map(drop)
+}
+
+async fn delete_role(clients: &Clients, name: &str) -> Result<(), Refusal> {
+    let iam = &clients.iam;
+    let (attached, inline) = tokio::join!(
+        iam.list_attached_role_policies().role_name(name).send(),
+        iam.list_role_policies().role_name(name).send()
+    );
+    for policy in attached.meaning("iam:ListAttachedRolePolicies")?.attached_policies() {
+        let request = iam.detach_role_policy().role_name(name).set_policy_arn(policy.policy_arn.clone());
+        found(request.send().await.meaning("iam:DetachRolePolicy").map(drop))?;
+    }
+    for policy in inline.meaning("iam:ListRolePolicies")?.policy_names() {
+        let request = iam.delete_role_policy().role_name(name).policy_name(policy);
+        found(request.send().await.meaning("iam:DeleteRolePolicy").map(drop))?;
+    }
+    iam.delete_role().role_name(name).send().await.meaning("iam:DeleteRole").map(drop)
+}

@@ -1,0 +1,140 @@
+//! The SDK's clients of the control plane: one HTTP client for all, retries on, and time limits on every call.
+//!
+//! Invocations have a client of their own (`invoke.rs`), because nothing here fits them: these retry by themselves, and
+//! give a call up after half a minute.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_lambda::config::Credentials;
+use aws_smithy_http_client::pool::{self, ConnectionPool};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use faast_core::{Error, ErrorKind, Result};
+
+use crate::config::Settings;
+use crate::pace::Pace;
+
+/// The SDK's own retries of throttling, server faults and broken connections.
+const ATTEMPTS: u32 = 6;
+
+/// One attempt of a call without a large body. A healthy service answers within a second.
+const ATTEMPT: Duration = Duration::from_secs(30);
+
+/// How slow an uplink may be for an archive to get through in time, in bytes a second.
+const SLOW_UPLINK: u64 = 100_000;
+
+/// The clients for one region. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Clients {
+    pub(crate) sdk: SdkConfig,
+    pub(crate) region: String,
+    pub(crate) lambda: aws_sdk_lambda::Client,
+    pub(crate) iam: aws_sdk_iam::Client,
+    pub(crate) logs: aws_sdk_cloudwatchlogs::Client,
+    pub(crate) s3: aws_sdk_s3::Client,
+    pub(crate) tagging: aws_sdk_resourcegroupstagging::Client,
+    /// Turns for Lambda's management calls, which are counted for the account as a whole.
+    pub(crate) pace: Arc<Pace>,
+}
+
+impl Clients {
+    /// Reads the environment and the shared configuration files, as far as the options leave things open.
+    pub(crate) async fn load(settings: &Settings) -> Result<Self> {
+        let mut retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+        if let Some(pause) = settings.first_pause {
+            retries = retries.with_initial_backoff(pause);
+        }
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http_client()?)
+            .retry_config(retries)
+            .timeout_config(timeouts(ATTEMPT));
+        if let Some(region) = &settings.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(url) = &settings.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        if let Some(keys) = settings.credentials.clone() {
+            loader = loader.credentials_provider(Credentials::new(
+                keys.id,
+                keys.secret,
+                keys.session_token,
+                None,
+                "given in code",
+            ));
+        }
+        let sdk = loader.load().await;
+        let Some(region) = sdk.region().map(ToString::to_string).filter(|region| !region.is_empty()) else {
+            return Err(Error::new(ErrorKind::Config, "no AWS region is set").with_hint(
+                "call `.region(\"us-west-2\")`, or set `AWS_REGION`, or `region` in the profile in `~/.aws/config`",
+            ));
+        };
+        Ok(Self::new(sdk, region, Arc::default()))
+    }
+
+    fn new(sdk: SdkConfig, region: String, pace: Arc<Pace>) -> Self {
+        // Another endpoint's host name has no sub-domain for each bucket.
+        let s3 = aws_sdk_s3::config::Builder::from(&sdk).force_path_style(sdk.endpoint_url().is_some()).build();
+        Self {
+            region,
+            lambda: aws_sdk_lambda::Client::new(&sdk),
+            iam: aws_sdk_iam::Client::new(&sdk),
+            logs: aws_sdk_cloudwatchlogs::Client::new(&sdk),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            tagging: aws_sdk_resourcegroupstagging::Client::new(&sdk),
+            pace,
+            sdk,
+        }
+    }
+
+    /// The same account in another region.
+    pub(crate) fn in_region(&self, region: &str) -> Self {
+        if region.is_empty() || region == self.region {
+            return self.clone();
+        }
+        let sdk = self.sdk.to_builder().region(Region::new(region.to_owned())).build();
+        // Each region counts for itself.
+        Self::new(sdk, region.to_owned(), Arc::default())
+    }
+}
+
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clients").field("region", &self.region).finish_non_exhaustive()
+    }
+}
+
+fn timeouts(attempt: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(10))
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(attempt * 4)
+        .build()
+}
+
+/// Time limits for a call that carries `bytes`.
+pub(crate) fn upload_timeouts(bytes: usize) -> TimeoutConfig {
+    timeouts(ATTEMPT + Duration::from_secs(bytes as u64 / SLOW_UPLINK))
+}
+
+/// One pool for all services. It belongs to the runtime that first uses it, which is the deployment's.
+fn http_client() -> Result<pool::Client> {
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
+        Error::new(ErrorKind::Config, "the HTTPS client can't be made").with_source(error).with_hint(
+            "check the system's certificates (`SSL_CERT_FILE`) and the proxy variables (`HTTPS_PROXY`, `NO_PROXY`)",
+        )
+    };
+    let pool = ConnectionPool::builder()
+        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+        .proxy_config(ProxyConfig::from_env())
+        .tcp_keepalive(Duration::from_mins(1))
+        .idle_timeout(Duration::from_secs(20))
+        .build_https()
+        .map_err(|error| failed(error.into()))?;
+    pool::Client::new(&pool).map_err(|error| failed(error.into()))
+}

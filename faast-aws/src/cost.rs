@@ -1,0 +1,170 @@
+//! What calls cost: quantities of each execution, and the price of each quantity.
+//!
+//! Duration is what the platform billed, to the millisecond, where its report came with the answer; else it is this
+//! side's clock, and marked as an estimate. Prices are in `cost/prices.rs`.
+
+mod prices;
+
+use std::time::Duration;
+
+use faast_core::Arch;
+use faast_core::cost::{Quantity, Usage};
+use faast_core::provider::Metering;
+
+pub use self::prices::prices;
+use crate::invoke::Plan;
+use crate::log_tail::Report;
+
+/// GB-seconds of memory on x86-64.
+pub(crate) const DURATION: &str = "duration";
+/// GB-seconds of memory on arm64, which have another price.
+pub(crate) const DURATION_ARM: &str = "duration (arm64)";
+/// Requests.
+pub(crate) const REQUESTS: &str = "requests";
+/// GB-seconds of `/tmp` above what is free.
+pub(crate) const EPHEMERAL_STORAGE: &str = "ephemeral storage";
+/// GB of answers.
+pub(crate) const TRANSFER_OUT: &str = "transfer out";
+
+/// `/tmp` that costs nothing.
+const FREE_EPHEMERAL_MB: u32 = 512;
+
+/// Bytes of an answer's headers, most of which are the log's tail.
+const HEADERS: usize = 6 * 1024;
+
+/// Makes quantities of executions of one function.
+#[derive(Debug, Clone)]
+pub(crate) struct Meter {
+    duration: &'static str,
+    memory_gb: f64,
+    ephemeral_gb: f64,
+}
+
+impl Meter {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self {
+            duration: if plan.arch == Arch::Arm64 { DURATION_ARM } else { DURATION },
+            memory_gb: f64::from(plan.memory_mb) / 1024.0,
+            ephemeral_gb: f64::from(plan.ephemeral_mb.saturating_sub(FREE_EPHEMERAL_MB)) / 1024.0,
+        }
+    }
+
+    /// Puts the platform's own figures into what a worker measured.
+    pub(crate) fn bill(&self, metering: &mut Metering, report: Option<&Report>, bytes: usize) {
+        match report {
+            Some(report) => {
+                metering.billed = Some(report.billed);
+                if let Some(mb) = report.max_memory_mb {
+                    metering.peak_memory = Some(mb << 20);
+                }
+                metering.quantities = self.quantities(report.billed, true, bytes);
+            }
+            None => metering.quantities = self.quantities(ceil_ms(metering.duration), false, bytes),
+        }
+    }
+
+    /// An execution that failed: as reported, else as long as this side waited for it.
+    pub(crate) fn of_failure(&self, report: Option<&Report>, waited: Duration, bytes: usize) -> Metering {
+        let duration = report.map_or(waited, |report| report.duration);
+        let mut metering = Metering { duration, ..Metering::default() };
+        self.bill(&mut metering, report, bytes);
+        metering
+    }
+
+    /// An execution whose end nobody has seen.
+    pub(crate) fn estimate(&self, waited: Duration) -> Metering {
+        self.of_failure(None, waited, 0)
+    }
+
+    fn quantities(&self, billed: Duration, measured: bool, bytes: usize) -> Vec<Quantity> {
+        let seconds = billed.as_secs_f64();
+        let quantity = |metric: &'static str, amount, measured| Quantity { metric: metric.into(), amount, measured };
+        let mut quantities = Vec::with_capacity(4);
+        quantities.push(quantity(self.duration, seconds * self.memory_gb, measured));
+        quantities.push(quantity(REQUESTS, 1.0, true));
+        if self.ephemeral_gb > 0.0 {
+            quantities.push(quantity(EPHEMERAL_STORAGE, seconds * self.ephemeral_gb, measured));
+        }
+        quantities.push(quantity(TRANSFER_OUT, (bytes + HEADERS) as f64 / f64::from(1 << 30), false));
+        quantities
+    }
+}
+
+/// What one call costs at the very most: the whole time of the function, a start, and the largest answer.
+pub fn worst_case(plan: &Plan, timeout: Duration) -> Usage {
+    /// Initialization is billed as well, and ends after so long.
+    const INIT: Duration = Duration::from_secs(10);
+    const LARGEST_ANSWER: usize = 6 * 1024 * 1024;
+    Meter::new(plan).quantities(timeout + INIT, false, LARGEST_ANSWER).into_iter().collect()
+}
+
+/// Time is billed by the millisecond, rounded up.
+fn ceil_ms(duration: Duration) -> Duration {
+    let ms = duration.as_nanos().div_ceil(1_000_000);
+    Duration::from_millis(ms.try_into().unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use faast_core::provider::Runtime;
+
+    use super::*;
+
+    fn plan(arch: Arch, ephemeral_mb: u32) -> Plan {
+        let timeout = Duration::from_mins(1);
+        Plan { concurrency: 1, timeout, memory_mb: 2048, ephemeral_mb, arch, runtime: Runtime::start().unwrap() }
+    }
+
+    fn report(billed: u64) -> Report {
+        Report {
+            duration: Duration::from_micros(1440),
+            billed: Duration::from_millis(billed),
+            memory_mb: Some(2048),
+            max_memory_mb: Some(15),
+        }
+    }
+
+    fn used(metering: &Metering, metric: &str) -> Option<(f64, bool)> {
+        metering.quantities.iter().find(|it| it.metric == metric).map(|it| (it.amount, it.measured))
+    }
+
+    #[test]
+    fn the_platforms_figures_replace_the_workers() {
+        let mut metering =
+            Metering { duration: Duration::from_micros(900), peak_memory: Some(1), ..Metering::default() };
+        Meter::new(&plan(Arch::X86_64, 512)).bill(&mut metering, Some(&report(20)), 1000);
+        assert_eq!(metering.billed, Some(Duration::from_millis(20)));
+        assert_eq!(metering.peak_memory, Some(15 << 20));
+        assert_eq!(used(&metering, DURATION), Some((0.04, true)));
+        assert_eq!(used(&metering, REQUESTS), Some((1.0, true)));
+        assert_eq!(used(&metering, EPHEMERAL_STORAGE), None);
+        assert!(used(&metering, TRANSFER_OUT).is_some_and(|(gb, measured)| gb > 0.0 && !measured));
+        assert_eq!(metering.duration, Duration::from_micros(900), "the worker's own time is kept");
+    }
+
+    #[test]
+    fn without_a_report_the_clock_is_rounded_up_and_an_estimate() {
+        let mut metering = Metering { duration: Duration::from_micros(2001), ..Metering::default() };
+        Meter::new(&plan(Arch::X86_64, 512)).bill(&mut metering, None, 0);
+        assert_eq!((metering.billed, used(&metering, DURATION)), (None, Some((0.006, false))));
+    }
+
+    #[test]
+    fn arm_and_large_tmp_have_metrics_of_their_own() {
+        let metering = Meter::new(&plan(Arch::Arm64, 1536)).of_failure(Some(&report(1000)), Duration::ZERO, 0);
+        assert_eq!(used(&metering, DURATION), None);
+        assert_eq!(used(&metering, DURATION_ARM), Some((2.0, true)));
+        assert_eq!(used(&metering, EPHEMERAL_STORAGE), Some((1.0, true)));
+    }
+
+    #[test]
+    fn the_worst_case_is_above_every_real_one() {
+        let plan = plan(Arch::X86_64, 10_240);
+        let worst: Vec<_> = worst_case(&plan, Duration::from_mins(1)).quantities().collect();
+        let real = Meter::new(&plan).of_failure(Some(&report(60_000)), Duration::ZERO, 6_000_000);
+        for quantity in real.quantities {
+            let at_most = worst.iter().find(|it| it.metric == quantity.metric).unwrap();
+            assert!(quantity.amount <= at_most.amount, "{quantity:?} {at_most:?}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Unit prices: of the Pricing API, asked at most once a day, or of the table in here.
+//!
+//! A price is wanted for a report, so that nothing waits for it longer than a moment, and nothing fails for want of it.
+//! What does not come in time, or is not allowed, is taken from the table, and the report says so.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use aws_config::{Region, SdkConfig};
+use aws_sdk_pricing::Client;
+use aws_sdk_pricing::types::{Filter, FilterType};
+use faast_core::cache::{CacheFolder, is_fresh};
+use faast_core::cost::{Price, PriceTable};
+use faast_core::log::Channel;
+use serde_json::Value;
+
+use super::{DURATION, DURATION_ARM, EPHEMERAL_STORAGE, REQUESTS, TRANSFER_OUT};
+
+/// How long prices are waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Where the Pricing API is; it knows the prices of all regions.
+const PRICING_REGION: &str = "us-east-1";
+
+/// Products that are on one page at most.
+const PAGE: i32 = 100;
+
+/// The list prices of [`LISTED_REGION`] at [`LISTED`]: metric, unit, US dollars. First tiers; free tiers not subtracted.
+const LIST: [(&str, &str, f64); 5] = [
+    (DURATION, "GB-second", 0.000_016_666_7),
+    (DURATION_ARM, "GB-second", 0.000_013_333_4),
+    (REQUESTS, "request", 0.000_000_2),
+    (EPHEMERAL_STORAGE, "GB-second", 0.000_000_030_9),
+    (TRANSFER_OUT, "GB", 0.09),
+];
+const LISTED: &str = "2026-09";
+const LISTED_REGION: &str = "us-east-1";
+
+/// How the usage types of Lambda's products end, behind the prefix of their region.
+const USAGE: [(&str, &str); 4] = [
+    (DURATION, "Lambda-GB-Second"),
+    (DURATION_ARM, "Lambda-GB-Second-ARM"),
+    (REQUESTS, "Request"),
+    (EPHEMERAL_STORAGE, "Lambda-Storage-GB-Second"),
+];
+
+/// The prices in a region.
+pub async fn prices(sdk: &SdkConfig, region: &str, cache: &CacheFolder) -> PriceTable {
+    let file = format!("prices/{region}.json");
+    let path = cache.root().join(&file);
+    let mut found: BTreeMap<String, f64> = BTreeMap::new();
+    if is_fresh(&path, CacheFolder::MAX_AGE, SystemTime::now()) {
+        // A file that can't be read is as good as none.
+        found = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    }
+    if found.is_empty() {
+        match tokio::time::timeout(PATIENCE, ask(sdk, region)).await {
+            Ok(Ok(asked)) => {
+                found = asked;
+                // Next time it is asked again, then.
+                let _ = serde_json::to_vec(&found).map(|bytes| cache.write(&file, &bytes));
+            }
+            Ok(Err(why)) => faast_core::log!(Channel::Provider, "the prices of {region} can't be had: {why}"),
+            Err(_) => faast_core::log!(Channel::Provider, "the prices of {region} did not come in time"),
+        }
+    }
+    table(region, &found)
+}
+
+fn table(region: &str, found: &BTreeMap<String, f64>) -> PriceTable {
+    let estimate = if region == LISTED_REGION { String::new() } else { format!(", an estimate for {region}") };
+    let prices = LIST.iter().map(|(metric, unit, listed)| {
+        let (usd, source) = match found.get(*metric) {
+            Some(usd) => (*usd, format!("AWS price list of {region}")),
+            None => (*listed, format!("list price of {LISTED_REGION}, {LISTED}{estimate}")),
+        };
+        ((*metric).into(), Price { usd, unit: (*unit).into(), source })
+    });
+    PriceTable { prices: prices.collect() }
+}
+
+/// Asks for all products of Lambda in a region, and for traffic to the internet.
+async fn ask(sdk: &SdkConfig, region: &str) -> Result<BTreeMap<String, f64>, Box<dyn std::error::Error + Send + Sync>> {
+    let config = aws_sdk_pricing::config::Builder::from(sdk).region(Region::new(PRICING_REGION)).build();
+    let client = Client::from_conf(config);
+    let outbound = [("fromRegionCode", region), ("transferType", "AWS Outbound")];
+    let (lambda, transfer) = futures_util::future::try_join(
+        products(&client, "AWSLambda", &[("regionCode", region)]),
+        products(&client, "AWSDataTransfer", &outbound),
+    )
+    .await?;
+    let mut found: BTreeMap<_, _> = USAGE
+        .iter()
+        .filter_map(|(metric, usage)| Some(((*metric).into(), lambda.iter().find_map(|it| price_of(it, usage))?)))
+        .collect();
+    let to_internet = transfer.iter().find_map(|it| price_of(it, "DataTransfer-Out-Bytes"));
+    found.extend(to_internet.map(|usd| (TRANSFER_OUT.into(), usd)));
+    Ok(found)
+}
+
+async fn products(
+    client: &Client,
+    service: &str,
+    filters: &[(&str, &str)],
+) -> Result<Vec<Value>, Box<dyn std::error::Error + Send + Sync>> {
+    let mut request = client.get_products().service_code(service).max_results(PAGE);
+    for (field, value) in filters {
+        request = request.filters(Filter::builder().r#type(FilterType::TermMatch).field(*field).value(*value).build()?);
+    }
+    let mut pages = request.into_paginator().send();
+    let mut products = Vec::new();
+    while let Some(page) = pages.next().await {
+        let listed = page?.price_list.unwrap_or_default();
+        products.extend(listed.iter().filter_map(|json| serde_json::from_str::<Value>(json).ok()));
+    }
+    Ok(products)
+}
+
+/// The price of a product's first tier, if it is that product: `USW2-Request` is `Request` in Oregon.
+fn price_of(product: &Value, usage: &str) -> Option<f64> {
+    let attributes = product.pointer("/product/attributes")?;
+    let attribute = |name: &str| attributes.get(name)?.as_str();
+    // The account-wide free tier is a product too, at no place.
+    if attribute("location") == Some("Any") {
+        return None;
+    }
+    let its = attribute("usagetype")?;
+    let region = its.strip_suffix(usage)?;
+    let of_all = region.starts_with("Global");
+    let of_another = region.contains("Lambda") || !(region.is_empty() || region.ends_with('-'));
+    if of_all || of_another {
+        return None;
+    }
+    let terms = product.pointer("/terms/OnDemand")?.as_object()?;
+    let tiers = terms.values().filter_map(|term| term.get("priceDimensions")?.as_object()).flat_map(|it| it.values());
+    let first = |tier: &&Value| matches!(tier.get("beginRange").and_then(Value::as_str), Some("0") | None);
+    tiers.filter(first).find_map(|tier| tier.pointer("/pricePerUnit/USD")?.as_str()?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A product as the API lists it, with two tiers.
+    fn product(usage: &str, location: &str, usd: &str) -> Value {
+        serde_json::json!({
+            "product": { "attributes": { "usagetype": usage, "location": location, "regionCode": "us-west-2" } },
+            "terms": { "OnDemand": { "A.B": { "priceDimensions": {
+                "A.B.2": { "beginRange": "6000000000", "endRange": "Inf", "unit": "s", "pricePerUnit": { "USD": "0.1" } },
+                "A.B.1": { "beginRange": "0", "endRange": "6000000000", "unit": "s", "pricePerUnit": { "USD": usd } },
+            } } } },
+        })
+    }
+
+    #[test]
+    fn the_first_tier_of_the_right_product_is_taken() {
+        let oregon = "US West (Oregon)";
+        assert_eq!(price_of(&product("USW2-Request", oregon, "0.0000002"), "Request"), Some(0.000_000_2));
+        assert_eq!(price_of(&product("Lambda-GB-Second", oregon, "0.5"), "Lambda-GB-Second"), Some(0.5));
+        for (usage, location) in [
+            ("Global-Request", "Any"),
+            ("USW2-Request-ARM", oregon),
+            ("USW2-Lambda-Provisioned-GB-Second", oregon),
+            ("Global-Lambda-GB-Second", oregon),
+        ] {
+            assert_eq!(price_of(&product(usage, location, "1"), "Request"), None, "{usage}");
+            assert_eq!(price_of(&product(usage, location, "1"), "Lambda-GB-Second"), None, "{usage}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_found_comes_from_the_list_and_says_so() {
+        let found = BTreeMap::from([(REQUESTS.to_owned(), 0.5)]);
+        let table = table("eu-west-1", &found);
+        assert_eq!((table.prices[REQUESTS].usd, &*table.prices[REQUESTS].source), (0.5, "AWS price list of eu-west-1"));
+        let listed = &table.prices[DURATION];
+        assert!(listed.source.contains("an estimate for eu-west-1") && listed.source.contains(LISTED), "{listed:?}");
+    }
+
+    #[test]
+    fn in_the_listed_region_the_list_is_no_estimate() {
+        let table = table(LISTED_REGION, &BTreeMap::new());
+        assert!(table.prices.values().all(|price| !price.source.contains("estimate")), "{table:?}");
+        assert_eq!(table.prices.len(), LIST.len());
+    }
+
+    #[tokio::test]
+    async fn prices_of_today_are_not_asked_for_again() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = CacheFolder::at(home.path().join("aws"));
+        cache.write("prices/us-west-2.json", br#"{"duration":0.25}"#).unwrap();
+        // Nothing listens there.
+        let sdk = SdkConfig::builder().endpoint_url("http://127.0.0.1:1").build();
+        let table = prices(&sdk, "us-west-2", &cache).await;
+        assert!((table.prices[DURATION].usd - 0.25).abs() < f64::EPSILON);
+    }
+}

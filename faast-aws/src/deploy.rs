@@ -1,0 +1,210 @@
+//! Deploying: what depends on what, everything else side by side, and nothing left if it fails.
+//!
+//! ```text
+//! CreateRole ──────┬─► CreateFunction (again while the role is unknown) ─► GetFunction until Active ─► first Invoke
+//!   pack ──────────┤
+//!   [> 50 MB: pack ─► CreateBucket ─► PutObject]
+//!                  └─► PutRolePolicy ─► AttachRolePolicy
+//! CreateLogGroup ─► PutRetentionPolicy
+//! GetAccountSettings
+//! GetProducts (prices)
+//! ```
+//!
+//! A step that fails, or the user, fires [`Estate::halt`]; the others end before their next call. A call that is under
+//! way is never dropped: what it makes would come into being after the cleanup.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use faast_core::log::Channel;
+use faast_core::provider::{CloudFunction, DeployContext, DeploySpec};
+use faast_core::{Arch, Error, ErrorKind, Result};
+use faast_packer::{PackOptions, Package, Source, Target};
+use tokio::sync::oneshot;
+
+use crate::classify::control::Meaning as _;
+use crate::clients::Clients;
+use crate::config::{Aws, Executable, Settings};
+use crate::estate::{Estate, Stop};
+use crate::function::AwsFunction;
+use crate::invoke::{Invoker, Plan};
+use crate::lambda::{FREE_STORAGE_MB, NewFunction, ONE_VCPU_MB};
+use crate::role::Role;
+use crate::{check, cleanup, code, cost, log_group, role};
+
+/// The longest chain of API calls that wait for each other, up to a function that can be called; tested. Lambda may
+/// have to be asked more than once to make the function and whether it is active.
+pub const LONGEST_CHAIN: [&str; 3] = ["iam:CreateRole", "lambda:CreateFunction", "lambda:GetFunction"];
+
+/// glibc of `provided.al2023`.
+const GLIBC: (u32, u32) = (2, 34);
+
+/// Deploys; removes everything again if it fails.
+pub(crate) async fn deploy(aws: &Aws, spec: &DeploySpec, cx: &DeployContext) -> Result<Arc<dyn CloudFunction>> {
+    let settings = &aws.settings;
+    check::check(settings, spec)?;
+    if cx.abort.is_canceled() {
+        return Err(given_up());
+    }
+    let clients = aws.clients().await?.clone();
+    let estate = Arc::new(Estate::new(clients, spec, cx, &settings.tags));
+    let steps = Steps { estate: &estate, failed: Mutex::default() };
+    let made = tokio::select! {
+        made = make(&steps, aws, spec, cx) => made,
+        never = steps.watch(cx) => never,
+    };
+    match made {
+        Some(made) => made.into_function(estate, spec, cx),
+        None => Err(Box::pin(give_up(steps, &estate)).await),
+    }
+}
+
+/// What a deployment is made of, once all steps have ended well.
+struct Made {
+    role: Role,
+    function_arn: String,
+    concurrency: Option<usize>,
+    arch: Arch,
+    ephemeral_mb: u32,
+}
+
+impl Made {
+    fn into_function(
+        self,
+        estate: Arc<Estate>,
+        spec: &DeploySpec,
+        cx: &DeployContext,
+    ) -> Result<Arc<dyn CloudFunction>> {
+        let plan = Plan {
+            concurrency: self.concurrency.map_or(spec.concurrency, |most| spec.concurrency.min(most)),
+            timeout: spec.timeout,
+            memory_mb: spec.memory_mb.unwrap_or(ONE_VCPU_MB),
+            ephemeral_mb: self.ephemeral_mb,
+            arch: self.arch,
+            runtime: cx.runtime.clone(),
+        };
+        let invoker = Invoker::new(&estate.clients.sdk, estate.name.clone(), plan.clone())?;
+        // The function has its copy of the archive; nothing waits for the bucket to go.
+        let archive = Arc::clone(&estate);
+        cx.runtime.spawn(async move { cleanup::remove_bucket(&archive).await });
+        Ok(Arc::new(AwsFunction {
+            estate,
+            invoker,
+            plan,
+            account: self.role.account,
+            arn: self.function_arn,
+            concurrency: self.concurrency,
+        }))
+    }
+}
+
+/// All steps, side by side as far as they can be. `None` if one of them failed.
+async fn make(steps: &Steps<'_>, aws: &Aws, spec: &DeploySpec, cx: &DeployContext) -> Option<Made> {
+    let (settings, estate) = (&aws.settings, steps.estate);
+    let arch = spec.arch.or_else(Arch::of_this_machine).unwrap_or(Arch::X86_64);
+    let (tell_role, role_told) = oneshot::channel::<Arc<Role>>();
+    let role = steps.run(async {
+        let role = Arc::new(role::find_or_make(estate, &settings.role).await?);
+        // Nobody listens if the other side has failed.
+        let _ = tell_role.send(Arc::clone(&role));
+        role::give(estate, &role, settings.vpc.is_some()).await?;
+        Ok(role)
+    });
+    let function = steps.run(async {
+        let package = pack(settings, spec, cx, arch).await?;
+        let code = code::upload(estate, package.bytes).await?;
+        let role = role_told.await.map_err(|_| Stop::Halted)?;
+        NewFunction { settings, spec, arch, code: &code, sha256: package.sha256 }.make(estate, &role).await
+    });
+    let logs = steps.run(log_group::make(estate));
+    let prices = aws.prices.get_or_init(|| cost::prices(&estate.clients.sdk, &estate.clients.region, &cx.cache));
+    let (role, function_arn, logs, concurrency, _) =
+        tokio::join!(role, function, logs, account_concurrency(&estate.clients), prices);
+    let (role, function_arn, ()) = (role?, function_arn?, logs?);
+    Some(Made {
+        role: Arc::into_inner(role)?,
+        function_arn,
+        concurrency,
+        arch,
+        ephemeral_mb: settings.ephemeral_storage_mb.unwrap_or(FREE_STORAGE_MB),
+    })
+}
+
+/// Packs on a thread of its own: it reads, hashes and compresses megabytes.
+async fn pack(settings: &Settings, spec: &DeploySpec, cx: &DeployContext, arch: Arch) -> Result<Package> {
+    let source = match &settings.executable {
+        Executable::Running => Source::RunningExecutable,
+        Executable::Path(path) => Source::Executable(path.clone()),
+        Executable::Build(build) => Source::Build(build.clone()),
+    };
+    let mut options = PackOptions::new(Target::new(arch, GLIBC)).source(source);
+    if let Some(staged) = &spec.staged {
+        options = options.staged(staged);
+    }
+    let cache = Arc::clone(&cx.cache);
+    let packed = tokio::task::spawn_blocking(move || faast_packer::pack(&options, &cache)).await;
+    packed.unwrap_or_else(|error| Err(Error::new(ErrorKind::Internal, "the packer panicked").with_source(error)))
+}
+
+/// How many executions the account lets run at once, if it may be asked.
+async fn account_concurrency(clients: &Clients) -> Option<usize> {
+    clients.pace.turn().await;
+    match clients.lambda.get_account_settings().send().await.meaning("lambda:GetAccountSettings") {
+        Ok(settings) => {
+            let limit = settings.account_limit?;
+            limit.unreserved_concurrent_executions.and_then(|most| usize::try_from(most).ok()).filter(|most| *most > 0)
+        }
+        Err(refusal) => {
+            faast_core::log!(Channel::Provider, "the account's concurrency is unknown: {refusal}");
+            None
+        }
+    }
+}
+
+/// The steps of one deployment, and the first failure among them.
+struct Steps<'a> {
+    estate: &'a Estate,
+    /// Written by the first step that fails, read when all have ended.
+    failed: Mutex<Option<Error>>,
+}
+
+impl Steps<'_> {
+    /// Runs a step; its failure makes the others end.
+    async fn run<T>(&self, step: impl Future<Output = Result<T, Stop>>) -> Option<T> {
+        match step.await {
+            Ok(value) => Some(value),
+            Err(ended) => {
+                if let Stop::Failed(error) = ended {
+                    self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
+                self.estate.halt.cancel();
+                None
+            }
+        }
+    }
+
+    /// Passes the user's giving up on to the steps, and never ends.
+    async fn watch<T>(&self, cx: &DeployContext) -> T {
+        cx.abort.canceled().await;
+        self.estate.halt.cancel();
+        std::future::pending().await
+    }
+}
+
+fn given_up() -> Error {
+    Error::new(ErrorKind::Canceled, "the deployment was given up")
+}
+
+/// Removes what has been made, and says what could not be removed.
+async fn give_up(steps: Steps<'_>, estate: &Estate) -> Error {
+    let failed = steps.failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let report = Box::pin(cleanup::remove(estate, None)).await;
+    let error = failed.unwrap_or_else(given_up);
+    if report.is_clean() {
+        return error;
+    }
+    let left: Vec<_> = report.left.iter().map(|(resource, _)| resource.to_string()).collect();
+    let advice = format!("left behind: {}; `faast cleanup aws -x` removes it once it has expired", left.join(", "));
+    let hint = error.hint().map_or_else(|| advice.clone(), |hint| format!("{hint}; {advice}"));
+    error.with_hint(hint)
+}

@@ -1,0 +1,138 @@
+//! A deployed function: the client's end of every invocation, its expiry, its logs and its cleanup.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use faast_core::cost::Usage;
+use faast_core::provider::{CleanupReport, CloudFunction, Event, ExecutionId, InvokeError, Limits, Request};
+use faast_core::{Error, Result};
+use futures_core::stream::BoxStream;
+
+use crate::classify::control::{Cause, Meaning as _, Refusal};
+use crate::estate::Estate;
+use crate::invoke::{Invoker, Plan};
+use crate::resource::Kind;
+use crate::role::Account;
+use crate::{cleanup, code, cost, lambda, log_group, tags};
+
+/// One deployment on Lambda.
+#[derive(Debug)]
+pub(crate) struct AwsFunction {
+    pub(crate) estate: Arc<Estate>,
+    pub(crate) invoker: Invoker,
+    pub(crate) plan: Plan,
+    pub(crate) account: Account,
+    /// The function's ARN.
+    pub(crate) arn: String,
+    /// Executions that the account lets run at once, as far as it says.
+    pub(crate) concurrency: Option<usize>,
+}
+
+#[async_trait]
+impl CloudFunction for AwsFunction {
+    fn invoke(&self, request: Request) -> BoxStream<'static, Result<Event, InvokeError>> {
+        self.invoker.invoke(request)
+    }
+
+    fn limits(&self) -> Limits {
+        self.concurrency.map_or_else(Limits::default, Limits::concurrency)
+    }
+
+    async fn renew(&self, until: SystemTime) -> Result<()> {
+        let (function, role, group, bucket) = tokio::join!(
+            lambda::renew(&self.estate, &self.arn, until),
+            self.renew_role(until),
+            self.renew_logs(until),
+            self.renew_bucket(until)
+        );
+        function.and(role).and(group).and(bucket).map_err(Error::from)
+    }
+
+    fn log_url(&self, execution: Option<&ExecutionId>) -> String {
+        log_url(&self.account.partition, &self.estate.clients.region, &self.estate.name, execution)
+    }
+
+    async fn usage(&self) -> Usage {
+        // Everything that is billed comes with a call.
+        Usage::default()
+    }
+
+    fn worst_case(&self, timeout: Duration) -> Usage {
+        cost::worst_case(&self.plan, timeout)
+    }
+
+    async fn cleanup(&self) -> CleanupReport {
+        Box::pin(cleanup::remove(&self.estate, Some(&self.account))).await
+    }
+}
+
+impl AwsFunction {
+    async fn renew_role(&self, until: SystemTime) -> Result<(), Refusal> {
+        if !self.estate.has(Kind::Role) {
+            return Ok(());
+        }
+        let Ok(tag) = aws_sdk_iam::types::Tag::builder().key(tags::EXPIRES).value(tags::seconds(until)).build() else {
+            return Ok(());
+        };
+        let request = self.estate.clients.iam.tag_role().role_name(&self.estate.name).tags(tag);
+        request.send().await.meaning("iam:TagRole").map(drop)
+    }
+
+    async fn renew_logs(&self, until: SystemTime) -> Result<(), Refusal> {
+        let arn = log_group::arn(&self.estate, &self.account);
+        let request =
+            self.estate.clients.logs.tag_resource().resource_arn(arn).tags(tags::EXPIRES, tags::seconds(until));
+        request.send().await.meaning("logs:TagResource").map(drop)
+    }
+
+    async fn renew_bucket(&self, until: SystemTime) -> Result<(), Refusal> {
+        if !self.estate.has(Kind::Bucket) {
+            return Ok(());
+        }
+        match code::renew(&self.estate, &self.estate.tags.expiring(until)).await {
+            // It goes as soon as the function has its copy.
+            Err(refusal) if refusal.cause() == Cause::Gone => Ok(()),
+            other => other,
+        }
+    }
+}
+
+/// The console's page with the lines of the function, or of one execution of it.
+fn log_url(partition: &str, region: &str, name: &str, execution: Option<&ExecutionId>) -> String {
+    let console = match partition {
+        "aws-cn" => "console.amazonaws.cn",
+        "aws-us-gov" => "console.amazonaws-us-gov.com",
+        _ => "console.aws.amazon.com",
+    };
+    // The part behind `#` is encoded twice, with `$` for the second `%`; of what is in names, only `/` is touched.
+    let group = Kind::LogGroup.id(name).replace('/', "$252F");
+    let filter = execution.map(|id| format!("/log-events$3FfilterPattern$3D$2522{id}$2522")).unwrap_or_default();
+    format!("https://{region}.{console}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}{filter}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_url_leads_to_the_lines_of_one_execution() {
+        let id = ExecutionId("8f5a1c2e-0000-4000-8000-000000000001".into());
+        assert_eq!(
+            log_url("aws", "us-west-2", "faast-x", Some(&id)),
+            "https://us-west-2.console.aws.amazon.com/cloudwatch/home?region=us-west-2#logsV2:log-groups/log-group/\
+             $252Faws$252Flambda$252Ffaast-x/log-events$3FfilterPattern$3D$2522\
+             8f5a1c2e-0000-4000-8000-000000000001$2522"
+        );
+    }
+
+    #[test]
+    fn without_an_execution_it_leads_to_the_group() {
+        assert!(
+            log_url("aws-cn", "cn-north-1", "faast-x", None).ends_with("log-group/$252Faws$252Flambda$252Ffaast-x")
+        );
+        assert!(
+            log_url("aws-cn", "cn-north-1", "faast-x", None).starts_with("https://cn-north-1.console.amazonaws.cn/")
+        );
+    }
+}

@@ -1,0 +1,212 @@
+//! One signed request and the head of its answer, on a pooled connection.
+
+use std::time::{Instant, SystemTime};
+
+use aws_config::SdkConfig;
+use bytes::{Bytes, BytesMut};
+use faast_core::provider::{ExecutionId, InvokeError};
+use faast_core::{Error, ErrorKind, Result};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::response::Parts;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+
+use super::connect::Connector;
+use super::credentials::CredentialCache;
+use super::pool::{Lease, Pool};
+use super::sign::{Post, Signed, Signer};
+use super::tunnel::Proxy;
+use super::{Plan, check_name, endpoint};
+use crate::classify::invoke::{self as classify, Refusal};
+use crate::cost::Meter;
+
+const DATE: HeaderName = HeaderName::from_static("x-amz-date");
+const LOG_TYPE: HeaderName = HeaderName::from_static("x-amz-log-type");
+const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+const TAIL: HeaderValue = HeaderValue::from_static("Tail");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("faast/", env!("CARGO_PKG_VERSION")));
+
+/// Times a request is put on a connection that turns out to be closed before any of it is written.
+const ATTEMPTS: usize = 4;
+
+/// What an error's body may have.
+const MAX_ERROR: usize = 64 * 1024;
+
+/// The two operations of the Lambda API that run a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operation {
+    /// `Invoke`: one JSON value comes back.
+    Invoke,
+    /// `InvokeWithResponseStream`: an event stream comes back.
+    Stream,
+}
+
+/// What all requests to one function share.
+#[derive(Debug)]
+pub(super) struct Client {
+    function_name: String,
+    invoke_path: String,
+    stream_path: String,
+    host: HeaderValue,
+    signer: Signer,
+    credentials: CredentialCache,
+    pool: std::sync::Arc<Pool>,
+    plan: Plan,
+    pub(super) meter: Meter,
+}
+
+/// The head of an answer that is no refusal, and its body, which is still to be read.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) headers: HeaderMap,
+    pub(super) body: Incoming,
+    pub(super) sent: Instant,
+    /// Has to be given back when the body was read to its end.
+    pub(super) lease: Lease,
+}
+
+impl Client {
+    pub(super) fn new(sdk: &SdkConfig, function_name: String, plan: Plan) -> Result<Self> {
+        check_name(&function_name)?;
+        let endpoint = endpoint::of_lambda(sdk)?;
+        let no_host = || Error::new(ErrorKind::Config, format!("the endpoint `{endpoint}` has no host"));
+        let connector = Connector::new(&endpoint, Proxy::from_env(&endpoint)?).ok_or_else(no_host)?;
+        let authority = endpoint.authority().ok_or_else(no_host)?;
+        let base = endpoint.path().trim_end_matches('/');
+        let region = sdk.region().map_or("us-east-1", |region| region.as_ref());
+        Ok(Self {
+            invoke_path: format!("{base}/2015-03-31/functions/{function_name}/invocations"),
+            stream_path: format!("{base}/2021-11-15/functions/{function_name}/response-streaming-invocations"),
+            host: HeaderValue::from_str(authority.as_str()).map_err(|_| no_host())?,
+            signer: Signer::new(region),
+            credentials: CredentialCache::new(sdk.credentials_provider(), plan.runtime.clone()),
+            pool: Pool::new(connector, plan.runtime.clone(), plan.concurrency),
+            meter: Meter::new(&plan),
+            function_name,
+            plan,
+        })
+    }
+
+    pub(super) fn function_name(&self) -> &str {
+        &self.function_name
+    }
+
+    pub(super) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    pub(super) fn concurrency(&self) -> usize {
+        self.pool.size()
+    }
+
+    pub(super) fn warm_up(&self) {
+        self.pool.warm_up();
+    }
+
+    /// Sends a body and waits for the head of the answer. Everything but a 200 is an error.
+    pub(super) async fn send(&self, operation: Operation, body: Bytes) -> Result<Answer, InvokeError> {
+        let mut unsent = None;
+        for _ in 0..ATTEMPTS {
+            // Before anything is signed: the signature has a date, and here is where a request waits.
+            let mut lease = self.pool.take().await.map_err(classify::not_connected)?;
+            let request = self.request(operation, body.clone()).await?;
+            let sent = Instant::now();
+            match lease.sender.try_send_request(request).await {
+                Ok(response) => {
+                    let (head, body) = response.into_parts();
+                    if head.status == http::StatusCode::OK {
+                        return Ok(Answer { headers: head.headers, body, sent, lease });
+                    }
+                    return Err(self.refused(head, body, lease).await);
+                }
+                Err(mut error) => {
+                    let written = error.take_message().is_none();
+                    let error = error.into_error();
+                    if written {
+                        return Err(classify::broken(error).metering(self.meter.estimate(sent.elapsed())));
+                    }
+                    // The other side had closed it.
+                    unsent = Some(error);
+                }
+            }
+        }
+        let error = unsent.map_or_else(|| std::io::ErrorKind::ConnectionReset.into(), std::io::Error::other);
+        Err(classify::not_connected(error))
+    }
+
+    async fn request(&self, operation: Operation, body: Bytes) -> Result<http::Request<Full<Bytes>>, InvokeError> {
+        let now = SystemTime::now();
+        let credentials = self.credentials.get(now).await?;
+        let path = match operation {
+            Operation::Invoke => &self.invoke_path,
+            Operation::Stream => &self.stream_path,
+        };
+        let host = self.host.to_str().unwrap_or_default();
+        let Signed { date, authorization } = self.signer.sign(Post { host, path, body: &body }, &credentials, now);
+        let mut request = http::Request::post(path.as_str())
+            .header(HOST, self.host.clone())
+            .header(DATE, date)
+            .header(LOG_TYPE, TAIL)
+            .header(AUTHORIZATION, authorization)
+            .header(CONTENT_TYPE, JSON)
+            .header(http::header::USER_AGENT, AGENT);
+        if let Some(token) = credentials.session_token() {
+            request = request.header(SECURITY_TOKEN, token);
+        }
+        request.body(Full::new(body)).map_err(classify::unsendable)
+    }
+
+    /// Reads why the service did not run the function.
+    async fn refused(&self, head: Parts, body: Incoming, lease: Lease) -> InvokeError {
+        let execution = execution(&head.headers);
+        // Without a body the status and the headers have to do.
+        let body = read_to_end(body, MAX_ERROR).await.unwrap_or_default();
+        lease.give_back();
+        let refusal = Refusal::of(head.status, &head.headers, &body);
+        if refusal.credentials_expired() {
+            self.credentials.forget();
+        }
+        let error = classify::refused(&refusal, &self.function_name);
+        match execution {
+            Some(execution) => error.execution(execution),
+            None => error,
+        }
+    }
+}
+
+/// The execution's id, as logs have it.
+pub(super) fn execution(headers: &HeaderMap) -> Option<ExecutionId> {
+    Some(ExecutionId(headers.get("x-amzn-requestid")?.to_str().ok()?.into()))
+}
+
+/// A header as text.
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// A body's bytes, of which there may be so many at most.
+pub(super) async fn read_to_end(mut body: Incoming, limit: usize) -> std::io::Result<Bytes> {
+    let mut first = Bytes::new();
+    let mut all: Option<BytesMut> = None;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(std::io::Error::other)?;
+        let Ok(data) = frame.into_data() else { continue };
+        let read = first.len() + all.as_ref().map_or(0, BytesMut::len) + data.len();
+        if read > limit {
+            return Err(std::io::Error::other(format!("the answer has more than {limit} bytes")));
+        }
+        // Most come in one piece, which then is not copied.
+        match &mut all {
+            Some(all) => all.extend_from_slice(&data),
+            None if first.is_empty() => first = data,
+            None => {
+                let mut joined = BytesMut::with_capacity(read);
+                joined.extend_from_slice(&std::mem::take(&mut first));
+                joined.extend_from_slice(&data);
+                all = Some(joined);
+            }
+        }
+    }
+    Ok(all.map_or(first, BytesMut::freeze))
+}

@@ -1,0 +1,122 @@
+//! The provider: what Lambda can do, and who does it here.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use faast_core::Result;
+use faast_core::cache::CacheFolder;
+use faast_core::cost::PriceTable;
+use faast_core::provider::{
+    CancelSupport, Capabilities, CloudFunction, CloudProvider, Deleted, DeployContext, DeploySpec, MemoryLimit, Mode,
+    ProviderEntry, Resource, StrayScope,
+};
+use futures_core::stream::BoxStream;
+use futures_util::{StreamExt as _, stream};
+
+use crate::clients::Clients;
+use crate::config::Aws;
+use crate::lambda::{LONGEST, ONE_VCPU_MB, TO_SAY_SO};
+use crate::{NAME, cleanup, cost, deploy, look_up, stray, worker};
+
+/// Bytes of a body, each way: 6 MiB. Lambda's own text says 6,291,556, which leaves a hundred for its envelope.
+const MOST_BODY: u64 = 6_291_456;
+
+/// Bytes of an encoded request or answer that fit: in base64, in quotes, behind the byte that says how it is packed.
+const MOST_PAYLOAD: u64 = (MOST_BODY - 2) / 4 * 3 - 1;
+
+/// Calls in one request at most: with more, one that fails late costs too much.
+const MOST_CALLS: usize = 100;
+
+faast_core::inventory::submit! {
+    ProviderEntry {
+        name: NAME,
+        provider: || Box::new(Aws::new()),
+        worker: worker::worker_transport,
+    }
+}
+
+#[async_trait]
+impl CloudProvider for Aws {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn capabilities(&self, mode: Mode) -> Capabilities {
+        if mode != Mode::Https {
+            return Capabilities::unsupported();
+        }
+        let mut capabilities = Capabilities::new();
+        capabilities.streams = true;
+        // A dropped request runs on until the function's own time-out.
+        capabilities.cancel = CancelSupport::Deadline;
+        capabilities.compression = true;
+        capabilities.memory_limit = MemoryLimit::Enforced;
+        capabilities.memory_mb = Some((128, 10_240));
+        capabilities.max_timeout = Some(LONGEST.saturating_sub(TO_SAY_SO));
+        capabilities.max_request_bytes = Some(MOST_PAYLOAD);
+        // Of one answer; those of generators and batches are streamed, and may have 200 MB.
+        capabilities.max_response_bytes = Some(MOST_PAYLOAD);
+        capabilities.max_batch = MOST_CALLS;
+        // The worker has 2 s, then the answer comes over the network.
+        capabilities.timeout_grace = Duration::from_secs(5);
+        // A new sandbox: fetching the archive, up to 10 s of init, and once more where that was too short.
+        capabilities.start_grace = Duration::from_secs(30);
+        capabilities.defaults.memory_mb = Some(ONE_VCPU_MB);
+        capabilities
+    }
+
+    async fn deploy(&self, spec: &DeploySpec, cx: &DeployContext) -> Result<Arc<dyn CloudFunction>> {
+        Box::pin(deploy::deploy(self, spec, cx)).await
+    }
+
+    fn stray(&self, scope: &StrayScope) -> BoxStream<'static, Result<Resource>> {
+        let (settings, scope) = (self.settings.clone(), scope.clone());
+        let found = async move {
+            match Clients::load(&settings).await {
+                Ok(clients) => stray::find(&clients, &scope, SystemTime::now()).await,
+                Err(error) => vec![Err(error)],
+            }
+        };
+        stream::once(found).flat_map(stream::iter).boxed()
+    }
+
+    async fn look_up(&self, resource: &Resource) -> Result<Option<Resource>> {
+        look_up::look_up(self.clients().await?, resource).await
+    }
+
+    async fn delete(&self, resource: &Resource) -> Result<Deleted> {
+        cleanup::delete(self.clients().await?, resource).await
+    }
+
+    async fn prices(&self, region: &str) -> Result<PriceTable> {
+        let clients = self.clients().await?;
+        let cache = CacheFolder::open(NAME);
+        if !region.is_empty() && region != clients.region {
+            return Ok(cost::prices(&clients.sdk, region, &cache).await);
+        }
+        // The deployment has looked them up already, beside its other steps.
+        Ok(self.prices.get_or_init(|| cost::prices(&clients.sdk, &clients.region, &cache)).await.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+
+    #[test]
+    fn the_largest_payload_fills_the_body_and_one_byte_more_does_not_fit() {
+        let body = |payload: u64| 2 + STANDARD.encode(vec![0; usize::try_from(payload + 1).unwrap()]).len() as u64;
+        assert!(body(MOST_PAYLOAD) <= MOST_BODY);
+        assert!(body(MOST_PAYLOAD + 1) > MOST_BODY);
+    }
+
+    #[test]
+    fn there_is_no_queue_mode_yet() {
+        assert!(!Aws::new().capabilities(Mode::Queue).supported);
+        assert!(Aws::new().capabilities(Mode::Https).streams);
+    }
+}

@@ -1,0 +1,12 @@
+//! Against servers that nobody of this project wrote; `cargo xtask test-aws --independent` starts them and says where
+//! they are.
+
+#![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod audit;
+mod ministack;
+mod moto;
+mod place;
+mod rie;
+
+faast_testkit::test_worker!();

@@ -1,0 +1,63 @@
+//! Whole jobs, as a user writes them, against the emulator in trouble: throttling, broken connections, two at once, and
+//! somebody who looks for secrets.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod connection;
+mod secret;
+mod tap;
+mod throttling;
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+
+use faast_aws::{Aws, AwsOptions as _};
+use faast_core::Builder;
+
+faast::test_worker!();
+
+/// What no payload, log, ledger, tag or error may hold.
+const PLANTED: &str = "wJalrXUtnFEMIplantedK7MDENGbPxRfiCY";
+
+/// Twice its argument.
+#[faast::function]
+fn double(n: u32) -> u32 {
+    n * 2
+}
+
+/// Writes a line for each time that it runs.
+#[faast::function(idempotent = false)]
+fn noted_once(path: &str, n: u32) -> u32 {
+    note(path, n);
+    n
+}
+
+/// The same, and may run twice.
+#[faast::function]
+fn noted(path: &str, n: u32) -> u32 {
+    note(path, n);
+    n
+}
+
+/// Fails in its own words.
+#[faast::function]
+fn declines(n: u32) -> Result<u32, String> {
+    Err(format!("{n} is declined"))
+}
+
+fn note(path: &str, n: u32) {
+    let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+    file.write_all(format!("{n}\n").as_bytes()).unwrap();
+}
+
+/// How often each number was noted.
+fn notes(path: &str, numbers: u32) -> Vec<usize> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let mut times = vec![0; numbers as usize];
+    text.lines().for_each(|line| times[line.parse::<usize>().unwrap()] += 1);
+    times
+}
+
+fn on(endpoint: &str) -> Builder<Aws> {
+    Builder::new(Aws::new()).region("us-west-2").endpoint_url(endpoint).credentials("AKIDEXAMPLE", PLANTED, None)
+}

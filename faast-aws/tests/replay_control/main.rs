@@ -1,0 +1,10 @@
+//! Replayed failures of the control plane: what a user reads, and that everything that was made is removed again.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+
+mod account;
+mod configuration;
+mod lambda;
+mod rig;
+mod role;
+mod storage;
