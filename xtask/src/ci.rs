@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::command::{CommandLine, root};
+use crate::test_aws;
 use crate::tidy;
 use crate::tidy::readme::SET_UP;
 
@@ -24,6 +25,8 @@ enum What {
     Prints(&'static str, &'static str),
     /// `cargo xtask tidy`, in this process.
     Tidy,
+    /// `cargo xtask test-aws` with this word, in this process.
+    Aws(&'static str),
     /// The suite under nextest, where that is installed.
     Nextest,
     /// A crate that is no member of the workspace, by its manifest.
@@ -32,7 +35,12 @@ enum What {
 
 const STEPS: &[Step] = &[
     Step { name: "format", what: What::Run("cargo fmt --all --check") },
-    Step { name: "lints", what: What::Run("cargo clippy --workspace --all-targets -- -D warnings") },
+    Step {
+        name: "lints",
+        what: What::Run(
+            "cargo clippy --workspace --all-targets --features faast-aws/independent,faast-aws/live -- -D warnings",
+        ),
+    },
     Step {
         name: "lints of the benches",
         what: What::Run("cargo clippy -p xtask --all-targets --features bench -- -D warnings"),
@@ -44,9 +52,13 @@ const STEPS: &[Step] = &[
     Step { name: "tidy", what: What::Tidy },
     Step { name: "macro diagnostics", what: What::Run("cargo test -p faast --test ui") },
     Step { name: "tests under nextest", what: What::Nextest },
+    Step { name: "aws, emulated", what: What::Aws("--emulated") },
+    Step { name: "aws, independent", what: What::Aws("--independent") },
     Step { name: "a third party's provider", what: What::Outside("third-party/http-pool/Cargo.toml") },
+    Step { name: "aws, frozen between calls", what: What::Outside("third-party/lambda-simulator/Cargo.toml") },
     Step { name: "features: none", what: What::Run("cargo check -p faast --no-default-features") },
     Step { name: "features: local", what: What::Run("cargo check -p faast --no-default-features --features local") },
+    Step { name: "features: aws", what: What::Run("cargo check -p faast --no-default-features --features aws") },
     Step { name: "features: macros", what: What::Run("cargo check -p faast --no-default-features --features macros") },
     Step {
         name: "a typed error where panics abort",
@@ -82,6 +94,7 @@ impl Step {
                 Ok(())
             }
             What::Tidy => tidy::check(),
+            What::Aws(against) => test_aws::run(&[against]),
             What::Nextest if CommandLine::new("cargo nextest --version").succeeds() => CommandLine::new(NEXTEST).run(),
             What::Nextest => {
                 println!("not run: cargo-nextest is not installed (`cargo install --locked cargo-nextest`)");
@@ -95,7 +108,8 @@ impl Step {
     }
 }
 
-const NEXTEST: &str = "cargo nextest run --workspace --no-fail-fast";
+/// Without the tests that start emulators: they run twice in any case.
+const NEXTEST: &str = "cargo nextest run --workspace --no-fail-fast -E all()-package(faast-aws)-package(faast-cli)";
 
 impl std::fmt::Display for What {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -103,6 +117,7 @@ impl std::fmt::Display for What {
             Self::Run(line) | Self::Prints(line, _) => f.write_str(line),
             Self::RunWith(key, value, line) => write!(f, "{key}={value} {line}"),
             Self::Tidy => f.write_str("cargo xtask tidy"),
+            Self::Aws(against) => write!(f, "cargo xtask test-aws {against}"),
             Self::Nextest => f.write_str(NEXTEST),
             Self::Outside(manifest) => write!(f, "cargo test --manifest-path {manifest}"),
         }

@@ -12,13 +12,15 @@ use anyhow::{Context, Result, bail};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct CommandLine {
     words: Vec<String>,
-    env: Vec<(&'static str, &'static str)>,
+    env: Vec<(String, String)>,
+    /// Variables of this process that the child does not get.
+    without: Vec<String>,
 }
 
 impl CommandLine {
     /// The command of these words, separated by blanks.
     pub(crate) fn new(line: &str) -> Self {
-        Self { words: line.split_whitespace().map(str::to_owned).collect(), env: Vec::new() }
+        Self { words: line.split_whitespace().map(str::to_owned).collect(), ..Self::default() }
     }
 
     /// Adds one argument as it is.
@@ -30,8 +32,15 @@ impl CommandLine {
 
     /// Sets an environment variable of the child.
     #[must_use]
-    pub(crate) fn env(mut self, key: &'static str, value: &'static str) -> Self {
-        self.env.push((key, value));
+    pub(crate) fn env(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.env.push((key.into(), value.into()));
+        self
+    }
+
+    /// Keeps an environment variable of this process from the child.
+    #[must_use]
+    pub(crate) fn without(mut self, key: impl Into<String>) -> Self {
+        self.without.push(key.into());
         self
     }
 
@@ -71,7 +80,11 @@ impl CommandLine {
     fn command(&self) -> Result<Command> {
         let (program, arguments) = self.words.split_first().context("an empty command line")?;
         let mut command = Command::new(program);
-        command.args(arguments).envs(self.env.iter().copied()).current_dir(root()).stdin(Stdio::null());
+        command.args(arguments).current_dir(root()).stdin(Stdio::null());
+        for key in &self.without {
+            command.env_remove(key);
+        }
+        command.envs(self.env.iter().map(|(key, value)| (key, value)));
         Ok(command)
     }
 

@@ -8,6 +8,8 @@
 mod bench;
 mod ci;
 mod command;
+mod suite;
+mod test_aws;
 mod test_local;
 mod tidy;
 
@@ -19,6 +21,9 @@ usage: cargo xtask <command>
   tidy [--fix]         check the rules of this repository; --fix rewrites generated tables
   ci                   everything that has to pass before a merge, in order
   test-local [filter]  the tests that need no account, or those whose name holds the filter
+  test-aws [filter] [--emulated | --independent]
+                       what faast does on AWS: in a real account, against the emulator of faast-testkit, or against
+                       servers that nobody of this project wrote, which are installed below the target folder
   bench [filter] [--quick]
                        how fast it is beside what the machine allows, all of it or the benches whose name holds the filter";
 
@@ -35,6 +40,7 @@ fn main() -> ExitCode {
         ["ci"] => ci::run(),
         ["test-local"] => test_local::run(None),
         ["test-local", filter] => test_local::run(Some(filter)),
+        ["test-aws", words @ ..] => test_aws::run(words),
         ["bench", words @ ..] => bench::launch(words),
         #[cfg(feature = "bench")]
         [bench::MEASURE, json, words @ ..] => bench::measure(json, words),

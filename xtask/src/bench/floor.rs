@@ -33,6 +33,8 @@ pub(super) fn main(words: &[&str]) -> Result<()> {
             // Until the other end is closed.
             let _ = socket.read(&mut [0])?;
         }
+        #[cfg(feature = "bench-aws")]
+        ["aws", rest @ ..] => super::aws::floor_main(rest)?,
         other => bail!("no floor {other:?}"),
     }
     Ok(())

@@ -28,6 +28,8 @@ const BENCHES: &[Bench] = &[
     ("balance", balance::measure),
     ("death", death::measure),
     ("scale", scale::measure),
+    #[cfg(feature = "bench-aws")]
+    ("aws", super::aws::measure),
 ];
 
 /// How long one bench waits for others to leave the machine alone, and measures again what they disturbed.

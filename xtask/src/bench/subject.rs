@@ -23,6 +23,10 @@ pub(super) async fn main() -> Result<()> {
         ["kill", rounds] => death::kill(rounds.parse()?).await?,
         ["victim", workers] => return death::victim(workers.parse()?).await,
         ["scale", workers] => scale::ready(workers.parse()?).await?,
+        #[cfg(feature = "bench-aws")]
+        ["aws-pack"] => super::aws::packing()?,
+        #[cfg(feature = "bench-aws")]
+        ["aws", endpoint, calls] => super::aws::map(endpoint, calls.parse()?).await?,
         other => bail!("no subject {other:?}"),
     };
     println!("{answer}");

@@ -1,0 +1,99 @@
+//! The servers that nobody of this project wrote, and the AWS command line: installed once, below the target folder.
+//!
+//! Versions are pinned: another one may differ from AWS in other places, and the tests say where these do.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use cargo_metadata::MetadataCommand;
+
+use crate::command::{CommandLine, root};
+
+/// What pip installs. `MiniStack` runs functions, moto is a second control plane, the rest are clients.
+const PACKAGES: &[&str] = &["ministack==1.5.33", "moto[server]==5.2.5", "boto3", "awscli==1.46.3"];
+
+/// The wheel that AWS's own runtime interface emulator comes in, and its hash.
+const WHEEL: &str = "aws-sam-cli==1.170.0 \
+                     --hash=sha256:24ebaf5ecba38dc1758089968cb89ab61e124b84e92a344fc7a2771a47f4d0bf";
+
+/// Where the emulator is within the wheel, for each processor.
+const EMULATOR: &str = "samcli/local/rapid/aws-lambda-rie";
+
+/// The hash of the one for `x86_64`; the wheel's covers the other.
+const EMULATOR_SHA256: &str = "6b1e686e62ab2baf5759c412c4864276ef2a88b094fca53ec070637ccba9b9a5";
+
+/// What is written once everything is there.
+const DONE: &str = "installed";
+
+/// Where everything is.
+pub(super) struct Tools {
+    /// The folder for servers' files and logs.
+    pub(super) folder: PathBuf,
+    venv: PathBuf,
+    /// AWS's own runtime interface emulator.
+    pub(super) rie: PathBuf,
+}
+
+impl Tools {
+    /// Installs what is not there yet.
+    pub(super) fn install() -> Result<Self> {
+        let target = MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec()?.target_directory;
+        let folder = target.as_std_path().join("independent-aws");
+        let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+        let rie = folder.join("wheel").join(format!("{EMULATOR}-{arch}"));
+        let tools = Self { venv: folder.join("venv"), folder, rie };
+        let wanted = format!("{}\n{WHEEL}\n", PACKAGES.join("\n"));
+        if fs::read_to_string(tools.folder.join(DONE)).is_ok_and(|done| done == wanted) {
+            return Ok(tools);
+        }
+        println!("installing into {}: {}", tools.folder.display(), PACKAGES.join(", "));
+        tools.install_anew(&wanted).with_context(|| {
+            "the servers for --independent can't be installed; it takes python3 with venv and pip, and a package registry"
+        })?;
+        Ok(tools)
+    }
+
+    /// A program of the Python environment.
+    pub(super) fn program(&self, name: &str) -> PathBuf {
+        self.venv.join("bin").join(name)
+    }
+
+    fn install_anew(&self, wanted: &str) -> Result<()> {
+        if self.folder.exists() {
+            fs::remove_dir_all(&self.folder)?;
+        }
+        fs::create_dir_all(self.folder.join("wheel"))?;
+        CommandLine::new("python3 -m venv").arg(&text(&self.venv)?).run()?;
+        let pip = text(&self.program("pip"))?;
+        let install = CommandLine::default().arg(&pip).arg("install").arg("--quiet");
+        PACKAGES.iter().fold(install, |command, package| command.arg(package)).run()?;
+        self.install_emulator(&pip)?;
+        fs::write(self.folder.join(DONE), wanted)?;
+        Ok(())
+    }
+
+    fn install_emulator(&self, pip: &str) -> Result<()> {
+        let folder = self.folder.join("wheel");
+        let requirements = folder.join("requirements.txt");
+        fs::write(&requirements, WHEEL)?;
+        let download = CommandLine::default().arg(pip).arg("download").arg("--quiet").arg("--no-deps");
+        let download = download.arg("--require-hashes").arg("--requirement").arg(&text(&requirements)?);
+        download.arg("--dest").arg(&text(&folder)?).run()?;
+        let wheel = fs::read_dir(&folder)?.filter_map(|entry| Some(entry.ok()?.path()));
+        let wheel = wheel.into_iter().find(|path| path.extension().is_some_and(|it| it == "whl"));
+        let wheel = wheel.context("pip has downloaded no wheel")?;
+        let python = text(&self.program("python"))?;
+        let unpack = CommandLine::default().arg(&python).arg("-m").arg("zipfile").arg("-e");
+        unpack.arg(&text(&wheel)?).arg(&text(&folder)?).run()?;
+        if cfg!(target_arch = "x86_64") {
+            let printed = CommandLine::new("sha256sum").arg(&text(&self.rie)?).output()?;
+            ensure!(printed.starts_with(EMULATOR_SHA256), "`{}` is another one: {printed}", self.rie.display());
+        }
+        CommandLine::new("chmod +x").arg(&text(&self.rie)?).run()
+    }
+}
+
+pub(super) fn text(path: &Path) -> Result<String> {
+    path.to_str().map(str::to_owned).with_context(|| format!("`{}` is not UTF-8", path.display()))
+}
