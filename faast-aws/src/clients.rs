@@ -74,6 +74,8 @@ impl Clients {
                 "call `.region(\"us-west-2\")`, or set `AWS_REGION`, or `region` in the profile in `~/.aws/config`",
             ));
         };
+        check_region(&region)?;
+        check_endpoint(sdk.endpoint_url())?;
         Ok(Self::new(sdk, region, Arc::default()))
     }
 
@@ -101,6 +103,24 @@ impl Clients {
         // Each region counts for itself.
         Self::new(sdk, region.to_owned(), Arc::default())
     }
+}
+
+/// The SDK takes any text, and fails at the first call.
+fn check_region(region: &str) -> Result<()> {
+    if region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Config, format!("`{region}` is no AWS region"))
+        .with_hint("a region is written like `us-west-2`; look at `.region(..)`, `AWS_REGION` and `~/.aws/config`"))
+}
+
+/// The SDK takes any text, and shows the whole request in the error of the first call.
+fn check_endpoint(url: Option<&str>) -> Result<()> {
+    let Some(url) = url.filter(|url| !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme))) else {
+        return Ok(());
+    };
+    Err(Error::new(ErrorKind::Config, format!("`{url}` is no endpoint"))
+        .with_hint("an endpoint begins with `https://` or `http://`; look at `.endpoint_url(..)`, `AWS_ENDPOINT_URL` and `~/.aws/config`"))
 }
 
 impl fmt::Debug for Clients {
@@ -137,4 +157,25 @@ fn http_client() -> Result<pool::Client> {
         .build_https()
         .map_err(|error| failed(error.into()))?;
     pool::Client::new(&pool).map_err(|error| failed(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_region_is_said_before_the_first_call() {
+        check_region("us-west-2").unwrap();
+        let error = check_region("us west").unwrap_err();
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Config, "`us west` is no AWS region"));
+    }
+
+    #[test]
+    fn an_endpoint_without_a_scheme_is_said_before_the_first_call() {
+        for url in [None, Some("http://127.0.0.1:4566"), Some("https://vpce-1.lambda.us-west-2.vpce.amazonaws.com")] {
+            check_endpoint(url).unwrap();
+        }
+        let error = check_endpoint(Some("localhost:4566")).unwrap_err();
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Config, "`localhost:4566` is no endpoint"));
+    }
 }

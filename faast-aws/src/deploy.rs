@@ -204,7 +204,8 @@ async fn give_up(steps: Steps<'_>, estate: &Estate) -> Error {
         return error;
     }
     let left: Vec<_> = report.left.iter().map(|(resource, _)| resource.to_string()).collect();
-    let advice = format!("left behind: {}; `faast cleanup aws -x` removes it once it has expired", left.join(", "));
+    let advice =
+        format!("may be left behind: {}; `faast cleanup aws -x` removes it once it has expired", left.join(", "));
     let hint = error.hint().map_or_else(|| advice.clone(), |hint| format!("{hint}; {advice}"));
     error.with_hint(hint)
 }

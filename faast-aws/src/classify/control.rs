@@ -133,6 +133,8 @@ impl Refusal {
         }
         let unsent = matches!(error, SdkError::ConstructionFailure(_))
             || matches!(error, SdkError::DispatchFailure(failure) if failure.is_user());
+        // What is no failure of the network repeats the request, with all that is in it; its innermost cause does not.
+        let text = if connecting { text } else { innermost(error).to_string() };
         Inner { action, cause: Cause::Unreachable, code: "connection".into(), text, unsent }
     }
 
@@ -211,6 +213,10 @@ fn chain(error: &dyn StdError) -> String {
     texts.join(": ")
 }
 
+fn innermost<'e>(error: &'e (dyn StdError + 'static)) -> &'e (dyn StdError + 'static) {
+    error.source().map_or(error, innermost)
+}
+
 /// The whole table. Codes come as the services send them; IAM's and S3's have no `Exception` at the end.
 fn cause_of(code: &str, text: &str, status: u16) -> Cause {
     match code.strip_suffix("Exception").unwrap_or(code) {
@@ -282,4 +288,23 @@ fn role_not_ready(text: &str) -> bool {
         "KMS key is invalid for CreateGrant",
     ];
     TEXTS.iter().any(|known| text.contains(known))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_lambda::operation::create_function::CreateFunctionError;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+
+    use super::*;
+
+    #[test]
+    fn a_request_that_an_error_repeats_is_not_shown() {
+        // As the SDK has it: a text with the whole request, and what is the matter behind it.
+        let dump = Error::new(ErrorKind::Config, "failed to apply endpoint to request `planted-secret`");
+        let failure = ConnectorError::other(Box::new(dump.with_source(fmt::Error)), None);
+        let error: SdkError<CreateFunctionError, HttpResponse> = SdkError::dispatch_failure(failure);
+        let shown = Refusal::of("lambda:CreateFunction", &error).to_string();
+        assert!(!shown.contains("planted-secret"), "{shown}");
+        assert!(shown.ends_with(&fmt::Error.to_string()), "{shown}");
+    }
 }
