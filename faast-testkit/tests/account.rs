@@ -46,6 +46,23 @@ async fn every_attempt_has_its_price() {
 }
 
 #[tokio::test]
+async fn a_bill_has_each_metric_with_its_price_and_adds_up() {
+    let cloud = Builder::new(Memory::new().price_per_call(0.25)).deploy().await.unwrap();
+    cloud.run(probe::identity(1)).await.unwrap();
+    let report = cloud.cost().await;
+    assert!(!report.lines.is_empty());
+    for line in &report.lines {
+        assert!(!line.metric.is_empty() && !line.unit.is_empty() && !line.note.is_empty(), "{line:?}");
+        assert!(line.amount > 0.0 && line.unit_usd > 0.0, "{line:?}");
+        assert!((line.cost_usd - line.unit_usd * line.amount).abs() < 1e-12, "{line:?}");
+        assert!(report.to_string().contains(&*line.metric) && report.to_csv().contains(&*line.metric), "{report}");
+    }
+    let sum: f64 = report.lines.iter().map(|line| line.cost_usd).sum();
+    assert!((report.total_usd() - sum).abs() < 1e-12 && sum > 0.0, "{report}");
+    cloud.cleanup().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_budget_below_one_call_is_refused_before_deploying() {
     let memory = Memory::new().price_per_call(0.25);
     let error = Builder::new(memory.clone()).budget_usd(0.2).deploy().await.unwrap_err();

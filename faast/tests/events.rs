@@ -17,6 +17,11 @@ fn double(n: u32) -> u32 {
 }
 
 #[faast::function]
+fn count(until: u32) -> impl Iterator<Item = u32> {
+    0..until
+}
+
+#[faast::function]
 fn panics(why: &str) -> u32 {
     panic!("because {why}")
 }
@@ -82,4 +87,18 @@ async fn events_tell_what_happened_to_each_call() {
     assert_eq!(words(&events), expected);
     let calls: Vec<_> = events.iter().map(|event| event.call.0).collect();
     assert!(calls.is_sorted() && calls[0] == calls[1] && calls[4] == calls[7] && calls[1] < calls[2], "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_generator_is_one_call_with_one_worker_whatever_it_gives() {
+    let cloud = faast::local().concurrency(1).deploy().await.unwrap();
+    let events = cloud.events();
+    let mut items = cloud.stream(count::call(3));
+    while let Some(item) = items.next().await {
+        item.unwrap();
+    }
+    drop(items);
+    cloud.cleanup().await.unwrap();
+    let expected = [("events::count", 1, "sent, hedge: false".into()), ("events::count", 1, "completed".into())];
+    assert_eq!(words(&rest(events).await), expected);
 }

@@ -32,6 +32,12 @@ fn order(wanted: u32) -> Result<u32, OrderError> {
     if wanted > 3 { Err(OrderError::SoldOut { left: 3 }) } else { Ok(wanted) }
 }
 
+/// An error with nothing in it.
+#[faast::function]
+fn declines() -> Result<u32, ()> {
+    Err(())
+}
+
 #[faast::function]
 fn open(path: &Path) -> io::Result<u32> {
     fs::read(path).map(|_| 0)
@@ -173,6 +179,8 @@ async fn an_error_comes_back_as_itself_or_by_its_words() {
     let cloud = faast::local().concurrency(1).deploy().await.unwrap();
     let error = cloud.run(order::call(9)).await.unwrap_err();
     assert_eq!(order::error(&error), Some(OrderError::SoldOut { left: 3 }));
+    let error = cloud.run(declines::call()).await.unwrap_err();
+    assert_eq!((error.kind(), declines::error(&error)), (User, Some(())), "{error:?}");
     let error = cloud.run(chain::call()).await.unwrap_err();
     let mut causes = vec![error.message().to_owned()];
     let mut cause = std::error::Error::source(&error);
@@ -182,6 +190,22 @@ async fn an_error_comes_back_as_itself_or_by_its_words() {
     }
     assert_eq!(causes, ["the top", "the middle", "the bottom"]);
     cloud.cleanup().await.unwrap();
+}
+
+/// The model's own list of configurations: in processes and in threads, one worker and two, with retries and without.
+#[tokio::test]
+async fn calls_may_be_awaited_in_another_order_than_they_were_started() {
+    for (workers, retries) in [(1, 0), (2, 0), (2, 2)] {
+        let local = || faast::local().concurrency(workers).retries(retries);
+        for builder in [local(), local().in_process()] {
+            let cloud = builder.deploy().await.unwrap();
+            let first = tokio::spawn(cloud.run(declines::call()));
+            let second = tokio::spawn(cloud.run(double::call(21)));
+            assert_eq!(second.await.unwrap().unwrap(), 42);
+            assert_eq!(declines::error(&first.await.unwrap().unwrap_err()), Some(()));
+            cloud.cleanup().await.unwrap();
+        }
+    }
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 faast::test_worker!();
 
 type Integers = (u8, u16, u32, u64, u128, i8, i16, i32, i64, i128);
+type Lists = (Vec<i8>, Vec<u8>, Vec<i16>, Vec<u16>, Vec<i32>, Vec<u32>, Vec<i64>, Vec<u64>, Vec<f32>, Vec<f64>);
 type Nested = Option<Option<Option<u8>>>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -80,7 +81,10 @@ macro_rules! echoes {
 }
 
 echoes! {
+    boolean: bool;
     integers: Integers;
+    lists: Lists;
+    texts: Vec<String>;
     text: (String, char);
     bytes: Vec<u8>;
     map: HashMap<Key, BTreeMap<i32, HashSet<String>>>;
@@ -130,6 +134,28 @@ async fn numbers_texts_and_bytes_come_back_exactly() {
     check(&cloud, integers::call, [least, most]).await;
     check(&cloud, text::call, [("Grüße, 世界 🦀\0".into(), '🦀'), (String::new(), char::MAX)]).await;
     check(&cloud, bytes::call, [(0..=255).collect(), vec![0xff; 300_000]]).await;
+    cloud.cleanup().await.unwrap();
+}
+
+#[tokio::test]
+async fn lists_of_every_number_come_back_with_their_type() {
+    let cloud = cloud().await;
+    let floats = (vec![0.0, 0.3, 100.042, -1.0], vec![0.0, 0.3, 100.042, f64::INFINITY, f64::NEG_INFINITY]);
+    let lists = (
+        vec![0, -8, 42, i8::MIN],
+        vec![0, 8, 42, u8::MAX],
+        vec![0, 8, 42, -1, i16::MIN],
+        vec![0, 8, 42, u16::MAX],
+        vec![0, 8, 42, -1, i32::MIN],
+        vec![0, 8, 42, u32::MAX],
+        vec![0, 8, 42, -1, i64::MIN],
+        vec![0, 8, 42, u64::MAX],
+        floats.0,
+        floats.1,
+    );
+    check(&cloud, lists::call, [lists, Lists::default()]).await;
+    check(&cloud, texts::call, [vec!["a".into(), "there".into()], vec![]]).await;
+    check(&cloud, boolean::call, [true, false]).await;
     cloud.cleanup().await.unwrap();
 }
 

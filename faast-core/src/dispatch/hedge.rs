@@ -72,6 +72,19 @@ mod tests {
     }
 
     #[test]
+    fn mean_and_deviation_are_those_of_all_samples() {
+        let mut random = fastrand::Rng::with_seed(5);
+        for scale in [1.0, 10.0, 100.0] {
+            let seconds: Vec<f64> = (0..1000).map(|_| random.f64() * scale).collect();
+            let durations = after(&seconds);
+            let mean = seconds.iter().sum::<f64>() / 1000.0;
+            let variance = seconds.iter().map(|it| (it - mean).powi(2)).sum::<f64>() / 1000.0;
+            assert!((durations.mean - mean).abs() < 1e-6, "{} {mean}", durations.mean);
+            assert!((durations.squares / 1000.0 - variance).abs() < 1e-6, "{} {variance}", durations.squares);
+        }
+    }
+
+    #[test]
     fn at_most_five_percent_are_extra() {
         let mut durations = after(&[1.0; 200]);
         let granted = (0..200).filter(|_| durations.take_extra()).count();

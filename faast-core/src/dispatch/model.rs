@@ -21,6 +21,8 @@ use crate::provider::{
 static PLAIN: FunctionEntry = entry("model::plain", true);
 static ONCE: FunctionEntry = entry("model::once", false);
 
+static ITEMS: FunctionEntry = FunctionEntry { body: Body::Iterator(|_, _| Ok(())), ..entry("model::items", true) };
+
 const fn entry(name: &'static str, idempotent: bool) -> FunctionEntry {
     FunctionEntry { name, signature: 1, location: "model.rs:1:1", idempotent, body: Body::Sync(|_, _| Ok(())) }
 }
@@ -69,6 +71,8 @@ struct World {
     flying: Vec<(RequestKey, Request)>,
     results: Arc<Results>,
     sent: HashMap<u64, u32>,
+    /// Items that were handed to owners.
+    items: usize,
     next_key: u64,
 }
 
@@ -80,6 +84,7 @@ impl World {
             flying: Vec::new(),
             results: Arc::default(),
             sent: HashMap::new(),
+            items: 0,
             next_key: 0,
         }
     }
@@ -101,6 +106,7 @@ impl World {
         for (owner, settled) in out.settled {
             owner.settle(vec![settled]);
         }
+        self.items += out.items.len();
         let state = &self.state;
         self.flying.retain(|(key, _)| state.request(*key).is_some());
     }
@@ -297,6 +303,31 @@ fn a_straggler_is_overtaken_once_and_the_loser_is_counted() {
     world.done(slow, call, Duration::from_secs(22), 0.0);
     let stats = world.state.stats();
     assert_eq!((stats.hedged, stats.duplicates, stats.completed), (1, 1, 11));
+}
+
+#[test]
+fn a_generator_starts_again_only_before_its_first_item_and_no_item_comes_twice() {
+    let mut world = World::new(Policy { hedge: true, ..policy() }, 1);
+    let lost = || InvokeError::new(RetryClass::WorkerLost, Ran::Yes, "killed");
+    let item = |call| Event::Item { call, seq: 0, body: Payload::Inline(Bytes::new()) };
+    for _ in 0..10 {
+        world.submit(&ITEMS, None);
+        let (key, call) = world.only();
+        world.done(key, call, Duration::from_millis(10), 0.0);
+        world.end(key, Ok(()));
+    }
+    world.submit(&ITEMS, None);
+    let (first, call) = world.only();
+    world.end(first, Err(lost()));
+    let (second, _) = world.only();
+    assert_ne!(first, second);
+    world.event(first, item(call));
+    assert_eq!(world.items, 0, "from a request that is over");
+    world.event(second, item(call));
+    world.advance(Duration::from_secs(50));
+    assert_eq!((world.items, world.flying.len()), (1, 1), "it is slow, and not hedged");
+    world.end(second, Err(lost()));
+    assert_eq!((world.result(10), world.flying.len()), (Some(Err(ErrorKind::WorkerLost)), 0));
 }
 
 #[test]

@@ -306,6 +306,25 @@ mod tests {
     }
 
     #[test]
+    fn an_error_says_what_it_was_made_of_and_nothing_else() {
+        let error = Error::new(ErrorKind::Timeout, "took too long");
+        assert_eq!(
+            (error.kind(), error.message(), error.to_string()),
+            (ErrorKind::Timeout, "took too long", "took too long".into())
+        );
+        assert_eq!((error.function(), error.log_url(), error.hint(), error.location()), (None, None, None, None));
+        assert!(error.source().is_none() && error.value().is_none() && error.attempts() == 0);
+
+        let error =
+            error.with_source(std::io::Error::other("a closed door")).with_hint("knock").with_log_url("file:///log");
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("a closed door"));
+        assert_eq!(
+            format!("{error:?}"),
+            "took too long [timeout]\n  caused by: a closed door\n  hint: knock\n  logs: file:///log"
+        );
+    }
+
+    #[test]
     fn the_chain_of_a_remote_error_comes_back_in_order() {
         let failure = Failure { chain: vec!["outer".into(), "inner".into()], ..Failure::new(ErrorKind::User, "top") };
         let error = Error::from_failure(failure);

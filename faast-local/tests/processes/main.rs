@@ -3,6 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stderr,
     clippy::print_stdout,
     clippy::unnecessary_wraps,
     reason = "these are tests, and functions that misbehave"

@@ -66,7 +66,10 @@ fn fault(args: &[u8], out: &mut Vec<u8>) -> Ended {
     note(&String::from_utf8_lossy(args));
     match what {
         "ok" => out.extend_from_slice(number.to_string().as_bytes()),
-        "print" => println!("printed {number}"),
+        "print" => {
+            println!("printed {number}");
+            eprintln!("warned of {number}");
+        }
         "pid" => out.extend_from_slice(std::process::id().to_string().as_bytes()),
         "note_pid" => note(&format!("pid {}", std::process::id())),
         "child" => {

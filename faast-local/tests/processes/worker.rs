@@ -208,7 +208,20 @@ fn what_functions_print_is_in_the_log_of_their_worker() {
     rig.faults(&["print 12345"]);
     rig.cleanup();
     let log = std::fs::read_to_string(rig.logs().join("worker-0.log")).unwrap();
-    assert!(log.contains("printed 12345"), "{log}");
+    assert!(log.contains("printed 12345") && log.contains("warned of 12345"), "{log}");
+}
+
+#[test]
+fn a_log_stays_after_a_crash_and_the_next_worker_has_its_own() {
+    let rig = Rig::with(1, |spec| spec.keep_logs = true).unwrap();
+    rig.faults(&["print 1"]);
+    assert_eq!(rig.faults(&["exit 0"]).error().class, RetryClass::Crash);
+    rig.faults(&["print 2"]);
+    rig.cleanup();
+    for (name, words) in [("worker-0.log", "printed 1"), ("worker-1.log", "printed 2")] {
+        let log = std::fs::read_to_string(rig.logs().join(name)).unwrap();
+        assert!(log.contains(words), "{name}: {log}");
+    }
 }
 
 #[test]

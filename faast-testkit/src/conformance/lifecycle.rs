@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 
 use super::Factory;
 use super::factory::{cleaned, deployed, error_of};
-use crate::remote::{Span, add, block, decline, identity, span};
+use crate::remote::{Span, add, block, decline, echo, identity, span};
 
 /// The most spans that lie over one moment. One that ends when another starts does not overlap it.
 fn overlap(spans: &[Span]) -> i32 {
@@ -34,9 +34,12 @@ pub async fn concurrency_is_reached_and_never_exceeded(factory: &Factory) {
     cleaned(cloud).await;
 }
 
-/// `detail` tells worker, attempts and times.
+/// `detail` gives the value as it is, with worker, attempts and times; a call that fails, fails as it would without.
 pub async fn detail_names_the_instance(factory: &Factory) {
     let cloud = factory.deploy().await;
+    let text = cloud.run(echo::call("你好".into())).detail().await.expect("echo succeeds");
+    assert_eq!(text.value, "你好");
+    error_of(ErrorKind::User, cloud.run(decline::call(1)).detail().await);
     let detail = cloud.run(span::call(30)).detail().await.expect("span succeeds");
     assert!(detail.instance.is_some(), "{detail:?}");
     assert_eq!(detail.attempts, 1);

@@ -127,6 +127,7 @@ macro_rules! promises {
 
         a_generator_yields_items_as_they_are_made
         a_generator_that_fails_delivers_its_items_first
+        a_generator_that_hangs_delivers_its_items_first
         a_mode_works_or_is_refused
         a_batch_answers_each_call
         one_poisoned_call_of_a_batch_fails_alone

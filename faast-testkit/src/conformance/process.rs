@@ -84,7 +84,7 @@ pub async fn memory_above_the_limit_fails_its_own_call(factory: &Factory) {
     cleaned(cloud).await;
 }
 
-/// Variables of `env` are in the workers' environment.
+/// Variables of `env` are in the workers' environment, beside those that programs are used to.
 pub async fn env_reaches_workers(factory: &Factory) {
     let builder = factory.builder().env("FAAST_CONFORMANCE", "größer = better").env("FAAST_EMPTY", "");
     let cloud = deployed(builder).await;
@@ -92,6 +92,7 @@ pub async fn env_reaches_workers(factory: &Factory) {
     assert_eq!(get("FAAST_CONFORMANCE").await.expect("variable succeeds").as_deref(), Some("größer = better"));
     assert_eq!(get("FAAST_EMPTY").await.expect("variable succeeds").as_deref(), Some(""));
     assert_eq!(get("FAAST_NOT_SET").await.expect("variable succeeds"), None);
+    assert!(get("PATH").await.expect("variable succeeds").is_some_and(|path| !path.is_empty()));
     cleaned(cloud).await;
 }
 

@@ -7,7 +7,7 @@ use faast_core::ErrorKind;
 use super::Factory;
 use super::factory::{cleaned, deployed, error_of};
 use super::witness::Witness;
-use crate::remote::{add, count, count_then_panic, pour};
+use crate::remote::{add, count, count_then_hang, count_then_panic, pour};
 
 /// Where there are streams, items arrive while the generator makes others; where not, nothing is sent.
 pub async fn a_generator_yields_items_as_they_are_made(factory: &Factory) {
@@ -73,6 +73,25 @@ pub async fn a_generator_that_fails_delivers_its_items_first(factory: &Factory) 
     assert!(error.message().contains("no more than 3"), "{error:?}");
     assert!(items.next().await.is_none());
     drop(items);
+    cleaned(cloud).await;
+}
+
+/// A generator that hangs is ended by its time-out, and what it made before is there, though its thread is never idle.
+pub async fn a_generator_that_hangs_delivers_its_items_first(factory: &Factory) {
+    if !factory.capabilities().streams {
+        return streams_are_refused_without_a_request(factory).await;
+    }
+    let cloud = deployed(factory.builder().concurrency(1)).await;
+    let call = count_then_hang::call(3, std::process::id()).timeout(Duration::from_millis(500));
+    let mut items = cloud.stream(call);
+    for expected in 0..3 {
+        assert_eq!(items.next().await.expect("one more").expect("the first three are made"), expected);
+    }
+    let error = error_of(ErrorKind::Timeout, items.next().await.expect("then the time-out"));
+    assert_eq!(error.attempts(), 1, "{error:?}");
+    assert!(items.next().await.is_none());
+    drop(items);
+    assert_eq!(cloud.run(add::call(1, 1)).await.expect("a worker serves again"), 2);
     cleaned(cloud).await;
 }
 

@@ -105,6 +105,22 @@ pub(crate) fn noisy(seed: u64, bytes: usize) -> Vec<u8> {
     (0..bytes).map(|_| random.u8(..)).collect()
 }
 
+/// Turns until the process is ended; in a thread of the client until some time after the time-out.
+fn spin(client: u32) -> u64 {
+    let mut turns = 0_u64;
+    let mut over = None;
+    loop {
+        turns = std::hint::black_box(turns.wrapping_add(1));
+        if turns.is_multiple_of(1 << 16) && std::process::id() == client {
+            let late = context().time_left().is_some_and(|left| left.is_zero());
+            let since = late.then(|| *over.get_or_insert_with(std::time::Instant::now));
+            if since.is_some_and(|since| since.elapsed() > GIVE_UP) {
+                return turns;
+            }
+        }
+    }
+}
+
 functions! {
     /// The sum.
     value fn add(a: i64, b: i64) -> i64 {
@@ -174,18 +190,7 @@ functions! {
 
     /// Nothing, ever: a loop without an end. Only a thread of the client itself gives up some time after its time-out.
     value fn endless(client: u32) -> u64 {
-        let mut turns = 0_u64;
-        let mut over = None;
-        loop {
-            turns = std::hint::black_box(turns.wrapping_add(1));
-            if turns.is_multiple_of(1 << 16) && std::process::id() == client {
-                let late = context().time_left().is_some_and(|left| left.is_zero());
-                let since = late.then(|| *over.get_or_insert_with(std::time::Instant::now));
-                if since.is_some_and(|since| since.elapsed() > GIVE_UP) {
-                    return turns;
-                }
-            }
-        }
+        spin(client)
     }
 
     /// The attempt that it took, which is at least `wanted`.
@@ -214,6 +219,11 @@ functions! {
     /// So many numbers, and then a panic.
     generator fn count_then_panic(items: u64) -> u64 {
         (0..=items).inspect(move |item| assert!(*item < items, "no more than {items}"))
+    }
+
+    /// So many numbers, and then nothing, ever, like `endless`.
+    generator fn count_then_hang(items: u64, client: u32) -> u64 {
+        (0..items).chain(std::iter::once_with(move || spin(client)))
     }
 }
 

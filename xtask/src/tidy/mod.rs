@@ -7,6 +7,7 @@
 pub(crate) mod readme;
 
 mod access;
+mod case;
 mod crates;
 mod layout;
 mod named_test;
@@ -86,6 +87,7 @@ const OF_FILES: &[fn(&Tree) -> Vec<Finding>] = &[
     readme::findings,
     table::findings,
     named_test::findings,
+    case::findings,
 ];
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Rules on documents that name tests: every test they name exists.
 //!
 //! In `docs/`, a name in backticks is one of
-//! - `folder/file.rs: test_name`: a function, or a case of a macro, in that file;
+//! - `folder/file.rs: test_name`: a test, or a promise of the conformance suite, in that file;
 //! - `crate_name::module::test_name` (at least one module): the same, in the files that the path may mean;
 //! - `folder/file.rs`: that file.
 
@@ -17,6 +17,11 @@ enum Named<'d> {
     InFile(&'d str, &'d str),
     InCrate(&'d str, Vec<&'d str>, &'d str),
     File(&'d str),
+}
+
+/// Whether what stands in backticks is the name of a test, existing or not.
+pub(crate) fn is_test_name(quoted: &str) -> bool {
+    Named::parse(quoted).is_some_and(|named| !matches!(named, Named::File(_)))
 }
 
 /// Findings on tests that documents name.
@@ -80,10 +85,25 @@ fn has_module(file: &File, module: &str) -> bool {
     parts.any(|part| part == module) || has_word(&file.masked.code, &format!("mod {module}"))
 }
 
-/// Whether the file has a function of that name, or, being part of a suite, names it for a macro.
+/// Whether the file has a test of that name, or, being part of a suite, names it for a macro.
 fn defines(file: &File, name: &str) -> bool {
+    let code = &file.masked.code;
     let suite = file.path.split('/').any(|part| part.trim_end_matches(".rs") == "conformance");
-    has_word(&file.masked.code, &format!("fn {name}")) || (suite && has_word(&file.masked.code, name))
+    // Where `main` is the file's own, it lists its tests itself.
+    let listed = suite || (file.path.contains("/tests/") && has_word(code, "fn main"));
+    is_test(code, name) || (listed && has_word(code, name))
+}
+
+/// Whether there is a function of that name with a test's attribute.
+fn is_test(code: &str, name: &str) -> bool {
+    let function = format!("fn {name}");
+    let lines: Vec<&str> = code.lines().map(str::trim).collect();
+    let found = |index: &usize| has_word(lines[*index], &function);
+    (0..lines.len()).filter(found).any(|index| {
+        // Attributes stand between the end of what comes before and the function.
+        let mut above = lines[..index].iter().rev().take_while(|line| !line.ends_with(['}', ';', '{']));
+        above.any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"))
+    })
 }
 
 fn is_rust_path(text: &str) -> bool {
@@ -102,8 +122,13 @@ mod tests {
     fn of(document: &str) -> Vec<Finding> {
         findings(&Tree::of(&[
             ("docs/specification.md", document),
-            ("faast/tests/map.rs", "#[test]\nfn values_come_back() {}\n// fn only_a_comment()"),
-            ("faast-core/src/wire/frame.rs", "mod tests { fn it_fits() {} }"),
+            (
+                "faast/tests/map.rs",
+                "fn helper() {}\n/// Why.\n#[tokio::test(flavor = \"x\")]\n#[expect(\n    dead_code,\n)]\nasync fn \
+                 values_come_back() {}\n// fn only_a_comment()\n",
+            ),
+            ("faast/tests/own.rs", "fn main() { run(&[it_runs]) }\nfn it_runs() {}"),
+            ("faast-core/src/wire/frame.rs", "mod tests {\n    #[test]\n    fn it_fits() {}\n    fn help() {}\n}"),
             ("faast-testkit/src/conformance/mod.rs", "promises! { cleanup_is_idempotent, }"),
         ]))
     }
@@ -112,7 +137,7 @@ mod tests {
     fn tests_that_exist_are_fine() {
         assert_eq!(of("| `faast/tests/map.rs: values_come_back` | `faast/tests/map.rs` |"), []);
         assert_eq!(of("`faast_core::wire::frame::tests::it_fits` `faast_core::frame::it_fits`"), []);
-        assert_eq!(of("`faast_testkit::conformance::cleanup_is_idempotent`"), []);
+        assert_eq!(of("`faast_testkit::conformance::cleanup_is_idempotent` `faast/tests/own.rs: it_runs`"), []);
     }
 
     #[test]
@@ -120,6 +145,8 @@ mod tests {
         for quoted in [
             "faast/tests/map.rs: values_come",
             "faast/tests/map.rs: only_a_comment",
+            "faast/tests/map.rs: helper",
+            "faast_core::wire::frame::help",
             "faast/tests/other.rs: values_come_back",
             "faast/tests/other.rs",
             "faast_core::ledger::it_fits",

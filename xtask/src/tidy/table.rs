@@ -5,6 +5,7 @@
 //! form of its own.
 
 use super::Finding;
+use super::case;
 use super::tree::{File, Tree};
 
 /// One table: its name in documents, the file it is made from, and how.
@@ -41,6 +42,12 @@ const SOURCES: &[Source] = &[
         file: "faast-core/src/provider/capability.rs",
         make: defaults,
         heading: &["Option", "Default", "What it means"],
+    },
+    Source {
+        name: "cases",
+        file: case::DOCUMENT,
+        make: case::counts,
+        heading: &["faast.js", "Cases", "Ported", "Elsewhere", "No meaning", "To come", "Without a test"],
     },
 ];
 
