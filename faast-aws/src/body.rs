@@ -3,12 +3,18 @@
 //! What core encodes is *sealed*: one byte that says whether the rest is compressed, then the rest. A request and a
 //! unary answer are a JSON string that holds the base64 of that; a streamed answer is a sequence of sealed events, each
 //! behind its length, because HTTP may cut it anywhere. Nothing here knows what is inside.
+//!
+//! In queue mode a request is an *event*, a JSON object that has faast's own number of the request beside that string:
+//! request and answer come back together in one *record*, and the number says whose it is.
+
+use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf as _, Bytes, BytesMut};
 use faast_core::wire::{compress, decompress};
 use faast_core::{Error, ErrorKind, Result};
+use serde::Deserialize;
 
 /// Bytes from which compression is tried: below, nothing is gained.
 const COMPRESS_FROM: usize = 1024;
@@ -21,6 +27,19 @@ const MAX_OPENED: u64 = 1 << 32;
 
 /// Bytes of JSON that a request or a unary answer may have: 6 MiB. The service's own limit is 100 bytes above that.
 pub(crate) const MAX_PAYLOAD: usize = 6 * 1024 * 1024;
+
+/// Bytes that a record may have. SQS takes a megabyte, and whether records may be as large was not verified: this is
+/// what they always could be.
+pub(crate) const MAX_RECORD: usize = 256 * 1024;
+
+/// Of those, what the platform may write around request and answer, or add to them: names, times, escapes.
+pub(crate) const RECORDS_OWN: usize = 8 * 1024;
+
+/// Bytes of JSON that an event may have: its answer finds as much room in the record.
+pub(crate) const MAX_EVENT: usize = (MAX_RECORD - RECORDS_OWN) / 2;
+
+/// Bytes of JSON around the string of an event, with the largest number.
+pub(crate) const EVENTS_OWN: usize = 40;
 
 /// Bytes of the length in front of each event of a streamed answer.
 pub(crate) const LENGTH: usize = 4;
@@ -72,6 +91,48 @@ pub(crate) fn to_json(sealed: &[u8]) -> Vec<u8> {
     json
 }
 
+/// The event of request `id`.
+pub(crate) fn to_event(id: u64, sealed: &[u8]) -> Vec<u8> {
+    let mut json = format!("{{\"id\":{id},\"request\":").into_bytes();
+    json.extend_from_slice(&to_json(sealed));
+    json.push(b'}');
+    json
+}
+
+/// Bytes of JSON that the answer to an event of so many bytes may have.
+pub(crate) fn room_for_answer(event: usize) -> usize {
+    (MAX_RECORD - RECORDS_OWN).saturating_sub(event)
+}
+
+/// What a worker gets.
+#[derive(Debug)]
+pub(crate) struct Received {
+    /// The request.
+    pub(crate) sealed: Bytes,
+    /// Bytes of JSON that its answer may have.
+    pub(crate) room: usize,
+}
+
+#[derive(Deserialize)]
+struct QueuedRequest<'j> {
+    #[serde(borrow)]
+    request: Cow<'j, str>,
+}
+
+/// The request in what a worker gets, in either mode.
+///
+/// # Errors
+///
+/// [`Decode`](ErrorKind::Decode) when it is nothing that faast sends.
+pub(crate) fn receive(json: &[u8]) -> Result<Received> {
+    if json.trim_ascii_start().first() != Some(&b'{') {
+        return Ok(Received { sealed: from_json(json)?, room: MAX_PAYLOAD });
+    }
+    let event: QueuedRequest<'_> =
+        serde_json::from_slice(json).map_err(|error| undecodable("it is no request").with_source(error))?;
+    Ok(Received { sealed: from_text(&*event.request)?, room: room_for_answer(json.len()) })
+}
+
 /// The sealed bytes in a JSON string.
 ///
 /// # Errors
@@ -81,15 +142,22 @@ pub(crate) fn from_json(json: &[u8]) -> Result<Bytes> {
     let json = json.trim_ascii();
     let text = json.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
     let text = text.ok_or_else(|| undecodable("it is no JSON string"))?;
-    let decoded = if text.contains(&b'\\') {
+    if text.contains(&b'\\') {
         // Others write `/` as `\/`, or anything as `\u....`.
         let text: String =
             serde_json::from_slice(json).map_err(|error| undecodable("it is no JSON string").with_source(error))?;
-        STANDARD.decode(text)
-    } else {
-        STANDARD.decode(text)
-    };
-    decoded.map(Bytes::from).map_err(|error| undecodable("it is no base64").with_source(error))
+        return from_text(&text);
+    }
+    from_text(text)
+}
+
+/// The sealed bytes in the text of a JSON string.
+///
+/// # Errors
+///
+/// [`Decode`](ErrorKind::Decode) when it is no base64.
+pub(crate) fn from_text(text: impl AsRef<[u8]>) -> Result<Bytes> {
+    STANDARD.decode(text).map(Bytes::from).map_err(|error| undecodable("it is no base64").with_source(error))
 }
 
 /// Puts the length in front of a sealed event.
@@ -220,14 +288,34 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_reads_both_forms_of_a_request_and_knows_how_much_it_may_answer() {
+        let sealed = sealed(&[0xff; 900]);
+        let direct = receive(&to_json(&sealed)).unwrap();
+        assert_eq!((&direct.sealed[..], direct.room), (&sealed[..], MAX_PAYLOAD));
+        let event = to_event(u64::MAX, &sealed);
+        assert!(event.len() <= json_len(sealed.len()) + EVENTS_OWN);
+        let queued = receive(&event).unwrap();
+        assert_eq!((&queued.sealed[..], queued.room), (&sealed[..], MAX_RECORD - RECORDS_OWN - event.len()));
+        // Others escape.
+        let escaped = String::from_utf8(event).unwrap().replace('/', "\\/");
+        assert_eq!(receive(escaped.as_bytes()).unwrap().sealed, sealed);
+    }
+
+    #[test]
+    fn the_largest_event_leaves_as_much_for_its_answer() {
+        assert!(room_for_answer(MAX_EVENT) >= MAX_EVENT);
+        assert_eq!(room_for_answer(MAX_RECORD), 0);
+    }
+
+    #[test]
     fn what_repeats_is_compressed() {
         assert!(sealed(&[7; 10_000]).len() < 1000);
     }
 
     #[test]
     fn an_event_of_somebody_else_says_so() {
-        for event in ["{\"Records\":[]}", "\"hello\"", "\"\"", "null", ""] {
-            let error = from_json(event.as_bytes()).and_then(open).unwrap_err();
+        for event in ["{\"Records\":[]}", "{\"id\":1}", "{\"request\":\"!\"}", "\"hello\"", "\"\"", "null", ""] {
+            let error = receive(event.as_bytes()).and_then(|it| open(it.sealed)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Decode, "{event}");
         }
     }

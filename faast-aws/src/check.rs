@@ -1,6 +1,6 @@
 //! Checks of what was asked for, before anything is made: what Lambda, IAM or S3 would refuse half-way.
 
-use faast_core::provider::{DeploySpec, Mode};
+use faast_core::provider::DeploySpec;
 use faast_core::{Error, ErrorKind, Result};
 
 use crate::config::{Grant, Settings};
@@ -37,10 +37,6 @@ const MOST_TAGS: usize = 50;
 
 /// Checks everything that can be checked here.
 pub(crate) fn check(settings: &Settings, spec: &DeploySpec) -> Result<()> {
-    if spec.mode != Mode::Https {
-        return Err(Error::new(ErrorKind::Unsupported, "provider `aws` has no queue mode")
-            .with_hint("leave `.mode(..)` out: calls go to Lambda directly"));
-    }
     check_sizes(settings, spec)?;
     check_env(&spec.env)?;
     check_tags(&settings.tags)?;

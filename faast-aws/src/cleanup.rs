@@ -4,7 +4,7 @@
 //!
 //! | step | calls |
 //! |---|---|
-//! | side by side | `DeleteFunction` · `ListObjectsV2`, `DeleteObject`, `DeleteBucket` |
+//! | side by side | `DeleteFunction` · `GetQueueUrl`, `DeleteQueue` · `ListObjectsV2`, `DeleteObject`, `DeleteBucket` |
 //! | then | `DeleteLogGroup`, once nothing writes to it |
 //! | last | `DetachRolePolicy`, `DeleteRolePolicy`, `DeleteRole`: its Deny stands until nothing else does |
 
@@ -15,14 +15,19 @@ use crate::backoff::while_passing;
 use crate::classify::control::{Cause, Meaning as _, Refusal};
 use crate::clients::Clients;
 use crate::estate::Estate;
-use crate::log_group;
 use crate::resource::{self, Kind};
 use crate::role::Account;
+use crate::{log_group, queue};
 
 /// Removes everything that the deployment has.
 pub(crate) async fn remove(estate: &Estate, account: Option<&Account>) -> CleanupReport {
     let mut report = CleanupReport::default();
-    let (function, bucket) = tokio::join!(remove_one(estate, Kind::Function), remove_one(estate, Kind::Bucket));
+    let (queue, function, bucket) = tokio::join!(
+        remove_one(estate, Kind::Queue),
+        remove_one(estate, Kind::Function),
+        remove_one(estate, Kind::Bucket)
+    );
+    note(&mut report, estate, Kind::Queue, queue);
     note(&mut report, estate, Kind::Function, function);
     note(&mut report, estate, Kind::Bucket, bucket);
     if !keep_logs(estate, account, &mut report).await {
@@ -102,6 +107,7 @@ async fn delete_kind(clients: &Clients, kind: Kind, name: &str) -> Result<Delete
                 let request = clients.lambda.delete_function().function_name(name);
                 request.send().await.meaning("lambda:DeleteFunction").map(drop)
             }
+            Kind::Queue => queue::delete(clients, name).await,
             Kind::Bucket => delete_bucket(clients, name).await,
             Kind::LogGroup => {
                 let request = clients.logs.delete_log_group().log_group_name(Kind::LogGroup.id(name));

@@ -37,6 +37,7 @@ pub(crate) struct Clients {
     pub(crate) iam: aws_sdk_iam::Client,
     pub(crate) logs: aws_sdk_cloudwatchlogs::Client,
     pub(crate) s3: aws_sdk_s3::Client,
+    pub(crate) sqs: aws_sdk_sqs::Client,
     pub(crate) tagging: aws_sdk_resourcegroupstagging::Client,
     /// Turns for Lambda's management calls, which are counted for the account as a whole.
     pub(crate) pace: Arc<Pace>,
@@ -88,6 +89,7 @@ impl Clients {
             iam: aws_sdk_iam::Client::new(&sdk),
             logs: aws_sdk_cloudwatchlogs::Client::new(&sdk),
             s3: aws_sdk_s3::Client::from_conf(s3),
+            sqs: aws_sdk_sqs::Client::new(&sdk),
             tagging: aws_sdk_resourcegroupstagging::Client::new(&sdk),
             pace,
             sdk,

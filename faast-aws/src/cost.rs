@@ -23,6 +23,8 @@ pub(crate) const DURATION_ARM: &str = "duration (arm64)";
 pub(crate) const REQUESTS: &str = "requests";
 /// GB-seconds of `/tmp` above what is free.
 pub(crate) const EPHEMERAL_STORAGE: &str = "ephemeral storage";
+/// Requests of the queue with the answers, of 64 KB each.
+pub(crate) const QUEUE: &str = "queue";
 /// GB of answers.
 pub(crate) const TRANSFER_OUT: &str = "transfer out";
 
@@ -51,16 +53,17 @@ impl Meter {
 
     /// Puts the platform's own figures into what a worker measured.
     pub(crate) fn bill(&self, metering: &mut Metering, report: Option<&Report>, bytes: usize) {
-        match report {
-            Some(report) => {
-                metering.billed = Some(report.billed);
-                if let Some(mb) = report.max_memory_mb {
-                    metering.peak_memory = Some(mb << 20);
-                }
-                metering.quantities = self.quantities(report.billed, true, bytes);
-            }
-            None => metering.quantities = self.quantities(ceil_ms(metering.duration), false, bytes),
+        let Some(report) = report else {
+            // What the worker took for billed, its start included, is no figure of the platform's.
+            let billed = metering.billed.take().unwrap_or(metering.duration);
+            metering.quantities = self.quantities(ceil_ms(billed), false, bytes);
+            return;
+        };
+        metering.billed = Some(report.billed);
+        if let Some(mb) = report.max_memory_mb {
+            metering.peak_memory = Some(mb << 20);
         }
+        metering.quantities = self.quantities(report.billed, true, bytes);
     }
 
     /// An execution that failed: as reported, else as long as this side waited for it.
@@ -96,6 +99,11 @@ pub fn worst_case(plan: &Plan, timeout: Duration) -> Usage {
     const INIT: Duration = Duration::from_secs(10);
     const LARGEST_ANSWER: usize = 6 * 1024 * 1024;
     Meter::new(plan).quantities(timeout + INIT, false, LARGEST_ANSWER).into_iter().collect()
+}
+
+/// What the queue costs for one call at the very most: the largest record is written, read and deleted.
+pub(crate) fn worst_queue() -> Quantity {
+    Quantity { metric: QUEUE.into(), amount: 4.0 + 4.0 + 1.0, measured: false }
 }
 
 /// Time is billed by the millisecond, rounded up.
@@ -147,6 +155,10 @@ mod tests {
         let mut metering = Metering { duration: Duration::from_micros(2001), ..Metering::default() };
         Meter::new(&plan(Arch::X86_64, 512)).bill(&mut metering, None, 0);
         assert_eq!((metering.billed, used(&metering, DURATION)), (None, Some((0.006, false))));
+        // A worker adds its start to its first answer.
+        metering.billed = Some(Duration::from_millis(20));
+        Meter::new(&plan(Arch::X86_64, 512)).bill(&mut metering, None, 0);
+        assert_eq!((metering.billed, used(&metering, DURATION)), (None, Some((0.04, false))));
     }
 
     #[test]

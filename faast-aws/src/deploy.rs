@@ -5,6 +5,7 @@
 //!   pack ──────────┤
 //!   [> 50 MB: pack ─► CreateBucket ─► PutObject]
 //!                  └─► PutRolePolicy ─► AttachRolePolicy
+//! [queue mode: CreateFunction, CreateQueue and PutRolePolicy ─► PutFunctionEventInvokeConfig, beside GetFunction]
 //! CreateLogGroup ─► PutRetentionPolicy
 //! GetAccountSettings
 //! GetProducts (prices)
@@ -17,7 +18,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use faast_core::log::Channel;
-use faast_core::provider::{CloudFunction, DeployContext, DeploySpec};
+use faast_core::provider::{CloudFunction, DeployContext, DeploySpec, Mode};
 use faast_core::{Arch, Error, ErrorKind, Result};
 use faast_packer::{PackOptions, Package, Source, Target};
 use tokio::sync::oneshot;
@@ -26,15 +27,20 @@ use crate::classify::control::Meaning as _;
 use crate::clients::Clients;
 use crate::config::{Aws, Executable, Settings};
 use crate::estate::{Estate, Stop};
-use crate::function::AwsFunction;
+use crate::function::{AwsFunction, Way};
 use crate::invoke::{Invoker, Plan};
 use crate::lambda::{FREE_STORAGE_MB, NewFunction, ONE_VCPU_MB};
-use crate::role::Role;
-use crate::{check, cleanup, code, cost, log_group, role};
+use crate::queue::Queue;
+use crate::role::{Needs, Role};
+use crate::{check, cleanup, code, cost, lambda, log_group, queue, role};
 
 /// The longest chain of API calls that wait for each other, up to a function that can be called; tested. Lambda may
 /// have to be asked more than once to make the function and whether it is active.
 pub const LONGEST_CHAIN: [&str; 3] = ["iam:CreateRole", "lambda:CreateFunction", "lambda:GetFunction"];
+
+/// Another chain of queue mode, which is as long; its end is beside the other's.
+pub const LONGEST_CHAIN_QUEUE: [&str; 3] =
+    ["iam:CreateRole", "lambda:CreateFunction", "lambda:PutFunctionEventInvokeConfig"];
 
 /// glibc of `provided.al2023`.
 const GLIBC: (u32, u32) = (2, 34);
@@ -63,6 +69,8 @@ pub(crate) async fn deploy(aws: &Aws, spec: &DeploySpec, cx: &DeployContext) -> 
 struct Made {
     role: Role,
     function_arn: String,
+    /// Where the answers are, in queue mode.
+    queue_url: Option<String>,
     concurrency: Option<usize>,
     arch: Arch,
     ephemeral_mb: u32,
@@ -83,13 +91,17 @@ impl Made {
             arch: self.arch,
             runtime: cx.runtime.clone(),
         };
-        let invoker = Invoker::new(&estate.clients.sdk, estate.name.clone(), plan.clone())?;
+        let (sdk, name) = (&estate.clients.sdk, estate.name.clone());
+        let way = match self.queue_url {
+            Some(url) => Way::Queued(Queue::new(sdk, name, plan.clone(), url)?),
+            None => Way::Direct(Invoker::new(sdk, name, plan.clone())?),
+        };
         // The function has its copy of the archive; nothing waits for the bucket to go.
         let archive = Arc::clone(&estate);
         cx.runtime.spawn(async move { cleanup::remove_bucket(&archive).await });
         Ok(Arc::new(AwsFunction {
             estate,
-            invoker,
+            way,
             plan,
             account: self.role.account,
             arn: self.function_arn,
@@ -100,30 +112,51 @@ impl Made {
 
 /// All steps, side by side as far as they can be. `None` if one of them failed.
 async fn make(steps: &Steps<'_>, aws: &Aws, spec: &DeploySpec, cx: &DeployContext) -> Option<Made> {
-    let (settings, estate) = (&aws.settings, steps.estate);
+    let (settings, estate, queued) = (&aws.settings, steps.estate, spec.mode == Mode::Queue);
     let arch = spec.arch.or_else(Arch::of_this_machine).unwrap_or(Arch::X86_64);
     let (tell_role, role_told) = oneshot::channel::<Arc<Role>>();
     let role = steps.run(async {
         let role = Arc::new(role::find_or_make(estate, &settings.role).await?);
         // Nobody listens if the other side has failed.
         let _ = tell_role.send(Arc::clone(&role));
-        role::give(estate, &role, settings.vpc.is_some()).await?;
+        role::give(estate, &role, Needs { vpc: settings.vpc.is_some(), queue: queued }).await?;
         Ok(role)
+    });
+    let (tell_queue, queue_told) = oneshot::channel::<()>();
+    let queue = steps.run(async {
+        if !queued {
+            return Ok(None);
+        }
+        let url = queue::make(estate).await?;
+        let _ = tell_queue.send(());
+        Ok(Some(url))
     });
     let function = steps.run(async {
         let package = pack(settings, spec, cx, arch).await?;
         let code = code::upload(estate, package.bytes).await?;
         let role = role_told.await.map_err(|_| Stop::Halted)?;
-        NewFunction { settings, spec, arch, code: &code, sha256: package.sha256 }.make(estate, &role).await
+        let new = NewFunction { settings, spec, arch, code: &code, sha256: package.sha256 };
+        let made = new.create(estate, &role).await?;
+        let led = steps.run(async {
+            if queued {
+                queue_told.await.map_err(|_| Stop::Halted)?;
+                queue::lead(estate, &role).await?;
+            }
+            Ok(())
+        });
+        let (led, active) = tokio::join!(led, steps.run(lambda::until_active(estate, &made)));
+        led.and(active).ok_or(Stop::Halted)?;
+        Ok(made.function_arn.unwrap_or_default())
     });
     let logs = steps.run(log_group::make(estate));
     let prices = aws.prices.get_or_init(|| cost::prices(&estate.clients.sdk, &estate.clients.region, &cx.cache));
-    let (role, function_arn, logs, concurrency, _) =
-        tokio::join!(role, function, logs, account_concurrency(&estate.clients), prices);
-    let (role, function_arn, ()) = (role?, function_arn?, logs?);
+    let (role, queue_url, function_arn, logs, concurrency, _) =
+        tokio::join!(role, queue, function, logs, account_concurrency(&estate.clients), prices);
+    let (role, queue_url, function_arn, ()) = (role?, queue_url?, function_arn?, logs?);
     Some(Made {
         role: Arc::into_inner(role)?,
         function_arn,
+        queue_url,
         concurrency,
         arch,
         ephemeral_mb: settings.ephemeral_storage_mb.unwrap_or(FREE_STORAGE_MB),

@@ -12,15 +12,16 @@ use futures_core::stream::BoxStream;
 use crate::classify::control::{Cause, Meaning as _, Refusal};
 use crate::estate::Estate;
 use crate::invoke::{Invoker, Plan};
+use crate::queue::Queue;
 use crate::resource::Kind;
 use crate::role::Account;
-use crate::{cleanup, code, cost, lambda, log_group, tags};
+use crate::{cleanup, code, cost, lambda, log_group, queue, tags};
 
 /// One deployment on Lambda.
 #[derive(Debug)]
 pub(crate) struct AwsFunction {
     pub(crate) estate: Arc<Estate>,
-    pub(crate) invoker: Invoker,
+    pub(crate) way: Way,
     pub(crate) plan: Plan,
     pub(crate) account: Account,
     /// The function's ARN.
@@ -29,10 +30,29 @@ pub(crate) struct AwsFunction {
     pub(crate) concurrency: Option<usize>,
 }
 
+/// How requests go and answers come.
+#[derive(Debug)]
+pub(crate) enum Way {
+    Direct(Invoker),
+    Queued(Queue),
+}
+
+impl Way {
+    fn queue(&self) -> Option<&Queue> {
+        match self {
+            Self::Direct(_) => None,
+            Self::Queued(queue) => Some(queue),
+        }
+    }
+}
+
 #[async_trait]
 impl CloudFunction for AwsFunction {
     fn invoke(&self, request: Request) -> BoxStream<'static, Result<Event, InvokeError>> {
-        self.invoker.invoke(request)
+        match &self.way {
+            Way::Direct(invoker) => invoker.invoke(request),
+            Way::Queued(queue) => queue.invoke(request),
+        }
     }
 
     fn limits(&self) -> Limits {
@@ -40,13 +60,14 @@ impl CloudFunction for AwsFunction {
     }
 
     async fn renew(&self, until: SystemTime) -> Result<()> {
-        let (function, role, group, bucket) = tokio::join!(
+        let (queue, function, role, group, bucket) = tokio::join!(
+            queue::renew(&self.estate, until),
             lambda::renew(&self.estate, &self.arn, until),
             self.renew_role(until),
             self.renew_logs(until),
             self.renew_bucket(until)
         );
-        function.and(role).and(group).and(bucket).map_err(Error::from)
+        queue.and(function).and(role).and(group).and(bucket).map_err(Error::from)
     }
 
     fn log_url(&self, execution: Option<&ExecutionId>) -> String {
@@ -54,15 +75,26 @@ impl CloudFunction for AwsFunction {
     }
 
     async fn usage(&self) -> Usage {
-        // Everything that is billed comes with a call.
-        Usage::default()
+        // Everything else that is billed comes with a call.
+        self.way.queue().map(Queue::usage).unwrap_or_default()
+    }
+
+    fn duplicates(&self) -> u64 {
+        self.way.queue().map_or(0, Queue::late)
     }
 
     fn worst_case(&self, timeout: Duration) -> Usage {
-        cost::worst_case(&self.plan, timeout)
+        let mut worst = cost::worst_case(&self.plan, timeout);
+        if self.way.queue().is_some() {
+            worst.add(cost::worst_queue());
+        }
+        worst
     }
 
     async fn cleanup(&self) -> CleanupReport {
+        if let Some(queue) = self.way.queue() {
+            queue.close();
+        }
         Box::pin(cleanup::remove(&self.estate, Some(&self.account))).await
     }
 }

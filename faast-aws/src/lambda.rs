@@ -9,7 +9,7 @@ use aws_sdk_lambda::types::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use faast_core::function::{self, FunctionEntry};
-use faast_core::provider::DeploySpec;
+use faast_core::provider::{DeploySpec, Mode};
 use faast_core::worker::Mark;
 use faast_core::{Arch, Error, ErrorKind};
 use fastrand::Rng;
@@ -47,7 +47,7 @@ const ACTIVE: Backoff = Backoff {
 };
 
 /// Pauses between two attempts with a role that Lambda does not know yet. Each attempt carries the archive again.
-fn role_known(total: Duration) -> Backoff {
+pub(crate) fn role_known(total: Duration) -> Backoff {
     Backoff { first: Duration::from_secs(1), factor: 1.6, most: Duration::from_secs(10), total }
 }
 
@@ -63,18 +63,8 @@ pub(crate) struct NewFunction<'a> {
 }
 
 impl NewFunction<'_> {
-    /// Makes the function and waits until it can be called. Returns its ARN.
-    pub(crate) async fn make(&self, estate: &Estate, role: &Role) -> Result<String, Stop> {
-        let made = self.create(estate, role).await?;
-        let arn = made.function_arn.clone().unwrap_or_default();
-        if made.state != Some(State::Active) {
-            until_active(estate, made).await?;
-        }
-        Ok(arn)
-    }
-
     /// Asks for the function until Lambda knows the role.
-    async fn create(&self, estate: &Estate, role: &Role) -> Result<FunctionConfiguration, Stop> {
+    pub(crate) async fn create(&self, estate: &Estate, role: &Role) -> Result<FunctionConfiguration, Stop> {
         estate.go_on()?;
         estate.intend(Kind::Function);
         let pauses = Pauses::new(role_known(role.wait), Rng::new());
@@ -164,10 +154,13 @@ impl NewFunction<'_> {
     }
 }
 
-async fn until_active(estate: &Estate, made: FunctionConfiguration) -> Result<(), Stop> {
-    // The answer that made it may say already that it failed.
-    if let Step::Failed(error) = active(&made) {
-        return Err(error.into());
+/// Waits until a function that was made can be called.
+pub(crate) async fn until_active(estate: &Estate, made: &FunctionConfiguration) -> Result<(), Stop> {
+    // The answer that made it may say already that it is, or that it failed.
+    match active(made) {
+        Step::Done(()) if made.state() == Some(&State::Active) => return Ok(()),
+        Step::Failed(error) => return Err(error.into()),
+        _ => {}
     }
     let clock = RealTime::start();
     let active = wait(&clock, Pauses::new(ACTIVE, Rng::new()), &estate.halt, || async {
@@ -221,9 +214,9 @@ fn clamped(value: u32) -> i32 {
 }
 
 /// The function's own time-out: a request's calls one after another, and then time to say what went wrong. A generator
-/// has a time-out between its items, and none as a whole, so that it gets all there is.
+/// has a time-out between its items, and none as a whole, so that it gets all there is; in queue mode none is called.
 fn timeout_seconds(spec: &DeploySpec) -> u32 {
-    if function::all().any(FunctionEntry::streams) {
+    if spec.mode != Mode::Queue && function::all().any(FunctionEntry::streams) {
         return seconds_up(LONGEST);
     }
     let calls = u32::try_from(spec.batch).unwrap_or(u32::MAX);

@@ -25,6 +25,7 @@ mod pace;
 #[doc(hidden)]
 pub mod private;
 mod provider;
+mod queue;
 mod resource;
 mod role;
 mod stray;

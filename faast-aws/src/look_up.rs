@@ -10,7 +10,7 @@ use faast_core::provider::Resource;
 use crate::classify::control::{Cause, Meaning as _, Refusal};
 use crate::clients::Clients;
 use crate::resource::Kind;
-use crate::tags;
+use crate::{queue, tags};
 
 type Pairs = Vec<(String, String)>;
 
@@ -20,6 +20,7 @@ pub(crate) async fn look_up(clients: &Clients, recorded: &Resource) -> Result<Op
     let Some((kind, name)) = kind.and_then(|kind| Some((kind, kind.name_in(&recorded.id)?))) else { return Ok(None) };
     let clients = clients.in_region(&recorded.region);
     let tags = match kind {
+        Kind::Queue => of_queue(&clients, name).await,
         Kind::Bucket => of_bucket(&clients, name).await,
         Kind::Function => of_function(&clients, name).await,
         Kind::LogGroup => of_log_group(&clients, &recorded.id).await,
@@ -40,6 +41,12 @@ async fn of_function(clients: &Clients, name: &str) -> Result<Option<Pairs>, Ref
     clients.pace.turn().await;
     let found = clients.lambda.get_function().function_name(name).send().await.meaning("lambda:GetFunction")?;
     Ok(Some(found.tags.unwrap_or_default().into_iter().collect()))
+}
+
+async fn of_queue(clients: &Clients, name: &str) -> Result<Option<Pairs>, Refusal> {
+    let url = queue::url(clients, name).await?;
+    let tags = clients.sqs.list_queue_tags().queue_url(url).send().await.meaning("sqs:ListQueueTags")?.tags;
+    Ok(Some(tags.unwrap_or_default().into_iter().collect()))
 }
 
 async fn of_log_group(clients: &Clients, group: &str) -> Result<Option<Pairs>, Refusal> {

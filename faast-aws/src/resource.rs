@@ -7,6 +7,8 @@ use faast_core::provider::{DeploymentId, Resource};
 /// What a deployment can leave in an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Kind {
+    /// Holds the answers in queue mode.
+    Queue,
     /// Holds an archive that is too large for the request that makes the function.
     Bucket,
     Function,
@@ -16,11 +18,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 4] = [Self::Bucket, Self::Function, Self::LogGroup, Self::Role];
+    pub(crate) const ALL: [Self; 5] = [Self::Queue, Self::Bucket, Self::Function, Self::LogGroup, Self::Role];
 
     /// The kind as people and the ledger have it.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Queue => "queue",
             Self::Bucket => "bucket",
             Self::Function => "function",
             Self::LogGroup => "log group",
@@ -35,6 +38,7 @@ impl Kind {
     /// Lower ranks are deleted first.
     pub(crate) fn rank(self) -> u32 {
         match self {
+            Self::Queue => 10,
             Self::Bucket => 20,
             Self::Function => 30,
             Self::LogGroup => 40,
@@ -105,6 +109,7 @@ pub(crate) fn parse_arn(arn: &str) -> Option<(Kind, &str)> {
             Some((Kind::LogGroup, Kind::LogGroup.name_in(group.strip_suffix(":*").unwrap_or(group))?))
         }
         "s3" => Some((Kind::Bucket, rest)),
+        "sqs" => Some((Kind::Queue, rest)),
         _ => None,
     }
 }
@@ -120,9 +125,11 @@ mod tests {
         let function = format!("arn:aws:lambda:us-west-2:123456789012:function:{NAME}");
         let group = format!("arn:aws-cn:logs:cn-north-1:123456789012:log-group:/aws/lambda/{NAME}:*");
         let bucket = format!("arn:aws:s3:::{NAME}");
+        let queue = format!("arn:aws:sqs:us-west-2:123456789012:{NAME}");
         assert_eq!(parse_arn(&function), Some((Kind::Function, NAME)));
         assert_eq!(parse_arn(&group), Some((Kind::LogGroup, NAME)));
         assert_eq!(parse_arn(&bucket), Some((Kind::Bucket, NAME)));
+        assert_eq!(parse_arn(&queue), Some((Kind::Queue, NAME)));
         for other in ["arn:aws:sns:us-west-2:1:topic", "arn:aws:lambda:us-west-2:1:layer:x", "nonsense"] {
             assert_eq!(parse_arn(other), None, "{other}");
         }

@@ -14,6 +14,7 @@ use crate::backoff::while_passing;
 use crate::classify::control::{Cause, Meaning as _, Refusal};
 use crate::config::{Grant, RoleChoice};
 use crate::estate::{Estate, Stop};
+use crate::queue;
 use crate::resource::{Kind, ROLE_PATH};
 
 /// How long it can take until Lambda knows a new role and its policies. Usually some seconds.
@@ -146,11 +147,18 @@ fn described(arn: &str, grant: Option<Policies>) -> Result<Role, Error> {
     Ok(Role { arn: arn.into(), account, grant, wait: KNOWN_AFTER })
 }
 
+/// What a deployment uses for which its role has to have rights of its own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Needs {
+    pub(crate) vpc: bool,
+    pub(crate) queue: bool,
+}
+
 /// Gives a new role its policies. The refusal comes first, so that the role never has one without the other.
-pub(crate) async fn give(estate: &Estate, role: &Role, in_vpc: bool) -> Result<(), Stop> {
+pub(crate) async fn give(estate: &Estate, role: &Role, needs: Needs) -> Result<(), Stop> {
     let Some(policies) = &role.grant else { return Ok(()) };
     let iam = &estate.clients.iam;
-    let document = inline(estate, role, policies == &Policies::Chosen(Grant::LeastPrivilege), in_vpc).to_string();
+    let document = inline(estate, role, policies == &Policies::Chosen(Grant::LeastPrivilege), needs).to_string();
     estate.go_on()?;
     // IAM tells its own parts late too: a role may be unknown to the next call.
     while_passing(&[Cause::Gone, Cause::Busy], &estate.halt, || async {
@@ -198,7 +206,7 @@ fn trust() -> Value {
 
 /// The policy that every role of faast's own has. The log group is made by the client: were workers allowed to make it,
 /// a late line would bring it back after the cleanup, without tags and for ever.
-fn inline(estate: &Estate, role: &Role, narrow: bool, in_vpc: bool) -> Value {
+fn inline(estate: &Estate, role: &Role, narrow: bool, needs: Needs) -> Value {
     let Account { partition, id } = &role.account;
     let (region, group) = (&estate.clients.region, Kind::LogGroup.id(&estate.name));
     let mut statements = vec![json!({ "Effect": "Deny", "Action": "logs:CreateLogGroup", "Resource": "*" })];
@@ -209,7 +217,7 @@ fn inline(estate: &Estate, role: &Role, narrow: bool, in_vpc: bool) -> Value {
             "Resource": format!("arn:{partition}:logs:{region}:{id}:log-group:{group}:*"),
         }));
     }
-    if narrow && in_vpc {
+    if narrow && needs.vpc {
         // What Lambda itself does with the role; these actions can't be limited to a resource.
         statements.push(json!({
             "Effect": "Allow",
@@ -223,6 +231,11 @@ fn inline(estate: &Estate, role: &Role, narrow: bool, in_vpc: bool) -> Value {
             ],
             "Resource": "*",
         }));
+    }
+    if needs.queue {
+        // Lambda writes what becomes of events with the role's rights.
+        let arn = queue::arn(estate, &role.account);
+        statements.push(json!({ "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": arn }));
     }
     json!({ "Version": "2012-10-17", "Statement": statements })
 }

@@ -8,6 +8,7 @@ mod answer;
 mod deadline;
 mod http;
 
+use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -52,6 +53,8 @@ pub(crate) fn worker_transport(_: &WorkerStart) -> Option<Box<dyn WorkerTranspor
         deadline: Deadline::default(),
         depth: mark.depth,
         memory_mb,
+        init: None,
+        first: true,
     }))
 }
 
@@ -60,17 +63,21 @@ struct LambdaTransport {
     deadline: Deadline,
     depth: u32,
     memory_mb: Option<u64>,
+    /// How long the start took, which is billed with the first event; `None` before it has ended.
+    init: Option<Duration>,
+    first: bool,
 }
 
 impl WorkerTransport for LambdaTransport {
     fn next(&mut self) -> Option<Request> {
+        self.init = if std::mem::take(&mut self.first) { since_start() } else { None };
         loop {
             // An error is the end: without the Runtime API there is nobody to work for.
             let event = self.sink.next_event().ok()?;
             let id = event.header("lambda-runtime-aws-request-id")?.to_owned();
             match request(&event) {
-                Ok(request) => {
-                    self.begin(&event, id, &request);
+                Ok((request, room)) => {
+                    self.begin(&event, id, &request, room);
                     return Some(request);
                 }
                 Err(error) => {
@@ -99,13 +106,15 @@ impl WorkerTransport for LambdaTransport {
 const INVOCATION_ID: &str = "lambda-runtime-invocation-id";
 
 impl LambdaTransport {
-    fn begin(&mut self, event: &Response, id: String, request: &Request) {
+    fn begin(&mut self, event: &Response, id: String, request: &Request, room: usize) {
         let left = event.header("lambda-runtime-deadline-ms").and_then(|ms| ms.parse().ok()).and_then(time_left);
         let begin = Begin {
             execution: ExecutionId(id.into()),
             invocation: event.header(INVOCATION_ID).map(str::to_owned),
             calls: request.calls.iter().map(|frame| frame.id).collect(),
             streamed: request.calls.len() > 1 || request.streams(),
+            room,
+            init: self.init.take(),
         };
         let number = self.sink.begin(begin);
         if let Some(left) = left
@@ -116,8 +125,23 @@ impl LambdaTransport {
     }
 }
 
-fn request(event: &Response) -> faast_core::Result<Request> {
-    frame::decode_request(body::open(body::from_json(&event.body)?)?)
+/// The request, and the bytes that its answer may have.
+fn request(event: &Response) -> faast_core::Result<(Request, usize)> {
+    let received = body::receive(&event.body)?;
+    Ok((frame::decode_request(body::open(received.sealed)?)?, received.room))
+}
+
+/// How long this process exists, to a hundredth of a second.
+fn since_start() -> Option<Duration> {
+    /// The unit of a process's times, which the kernel promises to programs.
+    const TICKS: f64 = 100.0;
+    /// A longer start is ended by the platform.
+    const LONGEST: Duration = Duration::from_secs(10);
+    let (stat, uptime) = (fs::read_to_string("/proc/self/stat").ok()?, fs::read_to_string("/proc/uptime").ok()?);
+    // The program's name, in parentheses, may hold anything; the start is the twentieth field behind it.
+    let started: f64 = stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()?;
+    let now: f64 = uptime.split(' ').next()?.parse().ok()?;
+    Some(Duration::try_from_secs_f64(now - started / TICKS).ok()?.min(LONGEST))
 }
 
 /// Until a moment that Lambda gives in milliseconds since 1970.
@@ -152,6 +176,14 @@ mod tests {
         }
         assert_eq!(watched_memory(128), 120 << 20);
         assert_eq!(watched_memory(10_240), (10_240 - 64) << 20);
+    }
+
+    #[test]
+    fn a_process_knows_how_long_it_exists() {
+        let before = since_start().unwrap();
+        std::thread::sleep(Duration::from_millis(30));
+        let after = since_start().unwrap();
+        assert!(after > before || after == Duration::from_secs(10), "{before:?} {after:?}");
     }
 
     #[test]

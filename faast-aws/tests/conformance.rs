@@ -17,3 +17,9 @@ fn aws() -> Aws {
 }
 
 faast_testkit::conformance!(provider: aws(), workers: remote);
+
+mod queue {
+    use faast_core::provider::Mode;
+
+    faast_testkit::conformance!(provider: super::aws(), workers: remote, mode: Mode::Queue);
+}

@@ -13,7 +13,7 @@ use faast_core::ErrorKind;
 use faast_core::function::{Body, FunctionEntry, Registered};
 use faast_core::provider::{Event, ExecutionId, Failure, InstanceId, Outcome, Payload};
 
-use self::runtime::{INVOCATION, Sandbox, call, event};
+use self::runtime::{INVOCATION, Sandbox, call, event, queued};
 
 faast_testkit::test_worker!();
 
@@ -93,6 +93,39 @@ fn failure(event: &Event) -> &Failure {
         Event::Done { outcome: Outcome::Err(failure), .. } => failure,
         other => unreachable!("{other:?}"),
     }
+}
+
+#[test]
+fn the_first_answer_says_what_the_start_took() {
+    let mut sandbox = Sandbox::start(128);
+    let billed = |event: &Event| match event {
+        Event::Done { metering, .. } => metering.billed.map(|billed| billed.saturating_sub(metering.duration)),
+        other => unreachable!("{other:?}"),
+    };
+    let first = sandbox.turn(&one(&ECHO, b"cold")).events();
+    assert!(billed(&first[1]).is_some_and(|init| init <= Duration::from_secs(10)), "{first:?}");
+    let second = sandbox.turn(&one(&ECHO, b"warm")).events();
+    assert_eq!(billed(&second[1]), None);
+}
+
+#[test]
+fn a_queued_call_is_answered_as_a_whole_if_both_fit_into_one_record() {
+    let mut sandbox = Sandbox::start(128);
+    let large = |bytes: u32, event: usize| queued(vec![call(1, &LARGE.id(), &bytes.to_le_bytes(), MINUTE)], event);
+    let posted = sandbox.turn(&large(80_000, 100_000));
+    assert_eq!(value(&posted.events()[1]).len(), 80_000);
+    // Alone either of them would fit.
+    for (bytes, event) in [(80_000, 160_000), (150_000, 100_000)] {
+        let posted = sandbox.turn(&large(bytes, event));
+        assert!(posted.body.len() < 10_000, "{} bytes", posted.body.len());
+        let events = posted.events();
+        let failure = failure(&events[1]);
+        assert_eq!(failure.kind, ErrorKind::TooLarge);
+        let limit = 256 * 1024 - 8 * 1024 - event;
+        assert!(failure.message.contains(&limit.to_string()), "{}", failure.message);
+    }
+    let posted = sandbox.turn(&queued(vec![call(1, &ECHO.id(), b"others go on", MINUTE)], 100));
+    assert_eq!(value(&posted.events()[1]), b"others go on");
 }
 
 #[test]

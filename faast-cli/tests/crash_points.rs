@@ -3,7 +3,12 @@
 //!
 //! The client is this test binary, started again; the emulator kills it in the middle of a request.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![expect(
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail, and tell, as tests do"
+)]
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use std::{env, fs};
 
+use faast::Mode;
 use faast::core::cache::CacheFolder;
 use faast::core::stray::{Query, Reach, delete, find};
 use faast::prelude::*;
@@ -23,6 +29,9 @@ faast::test_worker!();
 
 /// The endpoint of the emulator, for the client that is killed; unset in a test run.
 const ENDPOINT: &str = "FAAST_TEST_ENDPOINT";
+
+/// The mode of the client that is killed.
+const MODE: &str = "FAAST_TEST_MODE";
 
 /// When the killed clients' deployments have long expired, and those of a client that has lived on have not.
 const LATER: Duration = Duration::from_hours(30);
@@ -41,7 +50,8 @@ fn on(endpoint: &str) -> faast::Builder<faast::Aws> {
 fn program() {
     let Ok(endpoint) = env::var(ENDPOINT) else { return };
     tokio(async {
-        let cloud = on(&endpoint).concurrency(2).deploy().await.unwrap();
+        let mode = if env::var(MODE).is_ok_and(|mode| mode == "Queue") { Mode::Queue } else { Mode::Https };
+        let cloud = on(&endpoint).mode(mode).concurrency(2).deploy().await.unwrap();
         let doubled = cloud.map((0..6).map(double::call)).try_collect().await.unwrap();
         assert_eq!(doubled, [0, 2, 4, 6, 8, 10]);
         cloud.cleanup().await.unwrap();
@@ -52,9 +62,10 @@ fn tokio<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-fn client(endpoint: &str, home: &Path) -> Child {
+fn client(endpoint: &str, mode: Mode, home: &Path) -> Child {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["program", "--exact", "--nocapture"]).env(ENDPOINT, endpoint).env("FAAST_HOME", home);
+    command.env(MODE, format!("{mode:?}"));
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -80,13 +91,14 @@ fn name(call: &ApiCall) -> String {
 /// An account in which somebody else works too, with a client of faast that lives, and the trap.
 struct Scene {
     aws: AwsEmulator,
+    mode: Mode,
     trap: Arc<Mutex<Trap>>,
     /// What has to stay.
     others: BTreeSet<String>,
 }
 
 impl Scene {
-    fn new() -> Self {
+    fn new(mode: Mode) -> Self {
         let aws = AwsEmulator::builder().account_concurrency(100).start();
         let uuid = "0b8f5bb2-94a5-4b3e-9a51-5e2f7e1fb7aa";
         let (named, tags) = (format!("faast-{uuid}"), [("faast:deployment", uuid), ("faast:expires", "1")]);
@@ -102,13 +114,13 @@ impl Scene {
         let watching = Arc::clone(&trap);
         aws.on_call(move |call, moment| watching.lock().unwrap().see(call, moment));
         let others = aws.leftovers().into_iter().collect();
-        Self { aws, trap, others }
+        Self { aws, mode, trap, others }
     }
 
     /// Runs a client, killed at `point` if there is one; whether it was.
     fn run(&self, point: Option<&Point>, home: &Path) -> bool {
         let mut trap = self.trap.lock().unwrap();
-        let client = client(&self.aws.endpoint(), home);
+        let client = client(&self.aws.endpoint(), self.mode, home);
         // Its first request waits for the lock, so that the trap is there before it.
         *trap = Trap { set: point.map(|point| (point.clone(), client.id())), ..Trap::default() };
         drop(trap);
@@ -172,14 +184,24 @@ fn arn_of(kind: &str, id: &str) -> String {
         "log group" => format!("arn:aws:logs:us-west-2:{ACCOUNT}:log-group:{id}"),
         "role" => format!("arn:aws:iam::{ACCOUNT}:role/faast/{id}"),
         "bucket" => format!("arn:aws:s3:::{id}"),
+        "queue" => format!("arn:aws:sqs:us-west-2:{ACCOUNT}:{id}"),
         other => panic!("a resource of kind `{other}`"),
     }
 }
 
 #[test]
 fn a_client_killed_at_any_call_leaves_nothing_that_cleanup_does_not_find() {
+    killed_at_every_call(Mode::Https);
+}
+
+#[test]
+fn nor_does_one_that_is_killed_in_queue_mode() {
+    killed_at_every_call(Mode::Queue);
+}
+
+fn killed_at_every_call(mode: Mode) {
     let homes = tempfile::tempdir().unwrap();
-    let scene = Scene::new();
+    let scene = Scene::new(mode);
     // A run that is not killed says which calls there are.
     assert!(!scene.run(None, &homes.path().join("first")));
     assert_eq!(scene.left(), BTreeSet::new(), "a run to its end leaves nothing");

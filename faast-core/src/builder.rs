@@ -69,7 +69,8 @@ impl<P: CloudProvider> Builder<P> {
         self.with(|options| options.retries = Some(retries))
     }
 
-    /// Whether calls that run far longer than others are sent a second time. On for clouds, off for local workers.
+    /// Whether calls that run far longer than others are sent a second time. On for clouds, off for local workers and where
+    /// a platform's queue does not tell when a call starts.
     pub fn hedge(self, hedge: Hedge) -> Self {
         self.with(|options| options.hedge = Some(hedge))
     }

@@ -56,6 +56,10 @@ where
         self.inner.usage().await
     }
 
+    fn duplicates(&self) -> u64 {
+        self.inner.duplicates()
+    }
+
     fn worst_case(&self, timeout: Duration) -> Usage {
         self.inner.worst_case(timeout)
     }

@@ -15,6 +15,11 @@ pub fn identity(n: u64) -> Call<u64> {
     remote::identity::call(n)
 }
 
+/// Ends its worker's process with this status.
+pub fn exit(status: i32) -> Call<u32> {
+    remote::crash::call(remote::Crash::Exit(status))
+}
+
 /// A counter of this process, at 0.
 pub fn counter() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)

@@ -235,10 +235,19 @@ fn cause_of(code: &str, text: &str, status: u16) -> Cause {
         "AccessDenied" | "UnauthorizedOperation" | "NotAuthorized" | "AllAccessDisabled" | "OptInRequired" => {
             if text.contains("iam:PassRole") { Cause::PassRole } else { Cause::Denied }
         }
-        "NoSuchEntity" | "ResourceNotFound" | "NoSuchBucket" | "NoSuchKey" | "NotFound" => Cause::Gone,
-        "EntityAlreadyExists" | "ResourceAlreadyExists" | "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" => {
-            Cause::Exists
-        }
+        "NoSuchEntity"
+        | "ResourceNotFound"
+        | "NoSuchBucket"
+        | "NoSuchKey"
+        | "NotFound"
+        | "QueueDoesNotExist"
+        | "AWS.SimpleQueueService.NonExistentQueue" => Cause::Gone,
+        "EntityAlreadyExists"
+        | "ResourceAlreadyExists"
+        | "BucketAlreadyExists"
+        | "BucketAlreadyOwnedByYou"
+        | "QueueNameExists"
+        | "QueueAlreadyExists" => Cause::Exists,
         "ResourceConflict" if text.contains("already exist") => Cause::Exists,
         "ResourceConflict"
         | "ResourceInUse"
@@ -279,11 +288,12 @@ fn about_time(text: &str) -> bool {
     text.contains("Signature expired") || text.contains("Signature not yet current")
 }
 
-/// What `CreateFunction` says while a new role, or a new policy of it, is not known to Lambda yet.
+/// What Lambda says while a new role, a new policy of it, or a new queue is not known to it yet.
 fn role_not_ready(text: &str) -> bool {
-    const TEXTS: [&str; 4] = [
+    const TEXTS: [&str; 5] = [
         "cannot be assumed by Lambda",
-        "The provided execution role does not have permissions",
+        "execution role does not have permissions",
+        "destination ARN",
         "throttled by EC2",
         "KMS key is invalid for CreateGrant",
     ];

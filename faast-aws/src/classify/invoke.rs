@@ -4,6 +4,7 @@
 //! describes in words). `invoke/refusal.rs` and `invoke/execution.rs` have the tables of the last two.
 
 mod execution;
+mod record;
 mod refusal;
 
 use std::error::Error as StdError;
@@ -12,11 +13,11 @@ use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
 use faast_core::ErrorKind;
-use faast_core::provider::{InvokeError, Ran, RetryClass};
+use faast_core::provider::{InvokeError, Metering, Ran, RetryClass};
 
 pub(crate) use self::execution::FunctionError;
+pub(crate) use self::record::{is_for_good, queue_lost, undone};
 pub(crate) use self::refusal::{Refusal, refused};
-use crate::body::MAX_PAYLOAD;
 use crate::invoke::ProxyRefusal;
 
 /// There is no connection, so that nothing was sent.
@@ -34,6 +35,17 @@ pub(crate) fn broken(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Invok
     let error = error.into();
     let message = format!("the connection to Lambda broke after the request was sent: {error}");
     InvokeError::new(RetryClass::Transient, Ran::Maybe, message).source(error)
+}
+
+/// An event that did not get through: there is no way to the service now, and calls that wait for answers in the queue
+/// are not touched by that.
+pub(crate) fn out_of_reach(mut error: InvokeError) -> InvokeError {
+    if error.class == RetryClass::Transient {
+        error.class = RetryClass::Unreachable;
+        // If it was accepted, its record says later what it cost.
+        error.metering = Metering::default();
+    }
+    error
 }
 
 /// A streamed answer ended before its time.
@@ -69,10 +81,10 @@ pub(crate) fn unsendable(error: impl Into<Box<dyn StdError + Send + Sync>>) -> I
 }
 
 /// Larger than the service takes; known before anything is sent.
-pub(crate) fn argument_too_large(size: usize) -> InvokeError {
+pub(crate) fn argument_too_large(size: usize, most: usize) -> InvokeError {
     let message = format!(
-        "the arguments have {size} bytes, encoded; Lambda takes at most {MAX_PAYLOAD} bytes for a call: send less in one \
-         call, or a reference to where it lies"
+        "the arguments have {size} bytes, encoded; Lambda takes at most {most} bytes for a call: send less in one call, or a \
+         reference to where it lies"
     );
     InvokeError::new(RetryClass::Permanent, Ran::No, message).kind(ErrorKind::TooLarge)
 }

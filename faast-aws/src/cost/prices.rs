@@ -15,7 +15,7 @@ use faast_core::cost::{Price, PriceTable};
 use faast_core::log::Channel;
 use serde_json::Value;
 
-use super::{DURATION, DURATION_ARM, EPHEMERAL_STORAGE, REQUESTS, TRANSFER_OUT};
+use super::{DURATION, DURATION_ARM, EPHEMERAL_STORAGE, QUEUE, REQUESTS, TRANSFER_OUT};
 
 /// How long prices are waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -27,11 +27,12 @@ const PRICING_REGION: &str = "us-east-1";
 const PAGE: i32 = 100;
 
 /// The list prices of [`LISTED_REGION`] at [`LISTED`]: metric, unit, US dollars. First tiers; free tiers not subtracted.
-const LIST: [(&str, &str, f64); 5] = [
+const LIST: [(&str, &str, f64); 6] = [
     (DURATION, "GB-second", 0.000_016_666_7),
     (DURATION_ARM, "GB-second", 0.000_013_333_4),
     (REQUESTS, "request", 0.000_000_2),
     (EPHEMERAL_STORAGE, "GB-second", 0.000_000_030_9),
+    (QUEUE, "request", 0.000_000_4),
     (TRANSFER_OUT, "GB", 0.09),
 ];
 const LISTED: &str = "2026-09";
@@ -80,13 +81,15 @@ fn table(region: &str, found: &BTreeMap<String, f64>) -> PriceTable {
     PriceTable { prices: prices.collect() }
 }
 
-/// Asks for all products of Lambda in a region, and for traffic to the internet.
+/// Asks for all products of Lambda in a region, for requests of standard queues, and for traffic to the internet.
 async fn ask(sdk: &SdkConfig, region: &str) -> Result<BTreeMap<String, f64>, Box<dyn std::error::Error + Send + Sync>> {
     let config = aws_sdk_pricing::config::Builder::from(sdk).region(Region::new(PRICING_REGION)).build();
     let client = Client::from_conf(config);
     let outbound = [("fromRegionCode", region), ("transferType", "AWS Outbound")];
-    let (lambda, transfer) = futures_util::future::try_join(
+    let standard = [("regionCode", region), ("group", "SQS-APIRequest-Tier1"), ("queueType", "Standard")];
+    let (lambda, queues, transfer) = futures_util::future::try_join3(
         products(&client, "AWSLambda", &[("regionCode", region)]),
+        products(&client, "AWSQueueService", &standard),
         products(&client, "AWSDataTransfer", &outbound),
     )
     .await?;
@@ -95,6 +98,9 @@ async fn ask(sdk: &SdkConfig, region: &str) -> Result<BTreeMap<String, f64>, Box
         .filter_map(|(metric, usage)| Some(((*metric).into(), lambda.iter().find_map(|it| price_of(it, usage))?)))
         .collect();
     let to_internet = transfer.iter().find_map(|it| price_of(it, "DataTransfer-Out-Bytes"));
+    // The same thing has another name where the service began.
+    let queue = queues.iter().find_map(|it| price_of(it, "Requests-Tier1").or_else(|| price_of(it, "Requests-RBP")));
+    found.extend(queue.map(|usd| (QUEUE.into(), usd)));
     found.extend(to_internet.map(|usd| (TRANSFER_OUT.into(), usd)));
     Ok(found)
 }

@@ -1,11 +1,12 @@
 //! One signed request and the head of its answer, on a pooled connection.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_config::SdkConfig;
 use bytes::{Bytes, BytesMut};
 use faast_core::provider::{ExecutionId, InvokeError};
 use faast_core::{Error, ErrorKind, Result};
+use http::StatusCode;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::response::Parts;
 use http_body_util::{BodyExt as _, Full};
@@ -22,8 +23,8 @@ use crate::cost::Meter;
 
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const LOG_TYPE: HeaderName = HeaderName::from_static("x-amz-log-type");
+const INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-amz-invocation-type");
 const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
-const TAIL: HeaderValue = HeaderValue::from_static("Tail");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("faast/", env!("CARGO_PKG_VERSION")));
 
@@ -33,13 +34,38 @@ const ATTEMPTS: usize = 4;
 /// What an error's body may have.
 const MAX_ERROR: usize = 64 * 1024;
 
-/// The two operations of the Lambda API that run a function.
+/// How long an event waits for the word that it was accepted, once it has a connection. The service takes milliseconds,
+/// and a network that has gone away takes for ever.
+const ACCEPTED_WITHIN: Duration = Duration::from_secs(30);
+
+/// The ways of the Lambda API to run a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     /// `Invoke`: one JSON value comes back.
     Invoke,
     /// `InvokeWithResponseStream`: an event stream comes back.
     Stream,
+    /// `Invoke` for later: nothing comes back but that it was accepted.
+    Event,
+}
+
+impl Operation {
+    /// What is asked for: with an answer the end of the log comes, which has the bill.
+    fn header(self) -> (HeaderName, &'static str) {
+        match self {
+            Self::Invoke | Self::Stream => (LOG_TYPE, "Tail"),
+            Self::Event => (INVOCATION_TYPE, "Event"),
+        }
+    }
+
+    fn success(self) -> StatusCode {
+        if self == Self::Event { StatusCode::ACCEPTED } else { StatusCode::OK }
+    }
+
+    /// An answer that has to be waited for may take as long as the function.
+    fn patience(self) -> Option<Duration> {
+        (self == Self::Event).then_some(ACCEPTED_WITHIN)
+    }
 }
 
 /// What all requests to one function share.
@@ -54,6 +80,14 @@ pub(super) struct Client {
     pool: std::sync::Arc<Pool>,
     plan: Plan,
     pub(super) meter: Meter,
+}
+
+/// Whatever the service said.
+struct Reply {
+    head: Parts,
+    body: Incoming,
+    sent: Instant,
+    lease: Lease,
 }
 
 /// The head of an answer that is no refusal, and its body, which is still to be read.
@@ -104,21 +138,50 @@ impl Client {
         self.pool.warm_up();
     }
 
-    /// Sends a body and waits for the head of the answer. Everything but a 200 is an error.
+    /// Sends a body and waits for the head of the answer, which is an error unless it says that all is well.
     pub(super) async fn send(&self, operation: Operation, body: Bytes) -> Result<Answer, InvokeError> {
+        let reply = self.transmit(operation, body).await?;
+        self.accepted(operation, reply).await
+    }
+
+    /// Hands an event over, which runs later.
+    pub(super) async fn hand_over(&self, body: Bytes) -> Result<(), InvokeError> {
+        let reply = self.transmit(Operation::Event, body).await.map_err(classify::out_of_reach)?;
+        let answer = self.accepted(Operation::Event, reply).await?;
+        // The connection serves again once its answer is read; the event is accepted in any case.
+        if read_to_end(answer.body, MAX_ERROR).await.is_ok() {
+            answer.lease.give_back();
+        }
+        Ok(())
+    }
+
+    async fn accepted(&self, operation: Operation, reply: Reply) -> Result<Answer, InvokeError> {
+        let Reply { head, body, sent, lease } = reply;
+        if head.status == operation.success() {
+            return Ok(Answer { headers: head.headers, body, sent, lease });
+        }
+        Err(self.refused(head, body, lease).await)
+    }
+
+    /// Sends a body and waits for the head of whatever the service says.
+    async fn transmit(&self, operation: Operation, body: Bytes) -> Result<Reply, InvokeError> {
         let mut unsent = None;
         for _ in 0..ATTEMPTS {
             // Before anything is signed: the signature has a date, and here is where a request waits.
             let mut lease = self.pool.take().await.map_err(classify::not_connected)?;
             let request = self.request(operation, body.clone()).await?;
             let sent = Instant::now();
-            match lease.sender.try_send_request(request).await {
+            let sending = lease.sender.try_send_request(request);
+            let reply = match operation.patience() {
+                Some(patience) => tokio::time::timeout(patience, sending)
+                    .await
+                    .map_err(|_| classify::broken(std::io::Error::from(std::io::ErrorKind::TimedOut)))?,
+                None => sending.await,
+            };
+            match reply {
                 Ok(response) => {
                     let (head, body) = response.into_parts();
-                    if head.status == http::StatusCode::OK {
-                        return Ok(Answer { headers: head.headers, body, sent, lease });
-                    }
-                    return Err(self.refused(head, body, lease).await);
+                    return Ok(Reply { head, body, sent, lease });
                 }
                 Err(mut error) => {
                     let written = error.take_message().is_none();
@@ -139,15 +202,17 @@ impl Client {
         let now = SystemTime::now();
         let credentials = self.credentials.get(now).await?;
         let path = match operation {
-            Operation::Invoke => &self.invoke_path,
+            Operation::Invoke | Operation::Event => &self.invoke_path,
             Operation::Stream => &self.stream_path,
         };
         let host = self.host.to_str().unwrap_or_default();
-        let Signed { date, authorization } = self.signer.sign(Post { host, path, body: &body }, &credentials, now);
+        let (name, value) = operation.header();
+        let post = Post { host, path, header: (name.as_str(), value), body: &body };
+        let Signed { date, authorization } = self.signer.sign(post, &credentials, now);
         let mut request = http::Request::post(path.as_str())
             .header(HOST, self.host.clone())
             .header(DATE, date)
-            .header(LOG_TYPE, TAIL)
+            .header(name, HeaderValue::from_static(value))
             .header(AUTHORIZATION, authorization)
             .header(CONTENT_TYPE, JSON)
             .header(http::header::USER_AGENT, AGENT);

@@ -23,14 +23,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use bytes::Bytes;
 use faast_core::provider::{Event, InvokeError, Request, Runtime};
 use faast_core::{Arch, Error, ErrorKind, Result};
 use futures_core::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 
 use self::exchange::Client;
+pub(crate) use self::pool::descriptors;
 pub(crate) use self::tunnel::ProxyRefusal;
+pub(crate) use self::unary::seal;
 use crate::classify::invoke as classify;
+use crate::cost::Meter;
 
 /// What was deployed, as far as invoking has to know.
 #[derive(Debug, Clone)]
@@ -72,9 +76,7 @@ impl Invoker {
 
     /// Sends a request when the stream is first polled.
     pub fn invoke(&self, request: Request) -> BoxStream<'static, Result<Event, InvokeError>> {
-        let timeout = self.0.plan().timeout;
-        if let Some(frame) = request.calls.iter().find(|frame| frame.timeout > timeout) {
-            let refused = classify::timeout_not_deployed(frame.timeout, timeout);
+        if let Err(refused) = self.check(&request) {
             return stream::iter([Err(refused)]).boxed();
         }
         let client = Arc::clone(&self.0);
@@ -83,6 +85,31 @@ impl Invoker {
         } else {
             streamed::invoke(client, request).boxed()
         }
+    }
+}
+
+impl Invoker {
+    /// Refuses a call that may take longer than its function.
+    #[expect(clippy::result_large_err, reason = "the error of the contract, made once for a failed request")]
+    pub(crate) fn check(&self, request: &Request) -> std::result::Result<(), InvokeError> {
+        let timeout = self.0.plan().timeout;
+        match request.calls.iter().find(|frame| frame.timeout > timeout) {
+            Some(frame) => Err(classify::timeout_not_deployed(frame.timeout, timeout)),
+            None => Ok(()),
+        }
+    }
+
+    /// Hands an event over, which runs later; where its result goes was settled when the function was deployed.
+    pub(crate) async fn hand_over(&self, event: Bytes) -> std::result::Result<(), InvokeError> {
+        self.0.hand_over(event).await
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        self.0.plan()
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.0.meter
     }
 }
 

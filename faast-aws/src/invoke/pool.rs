@@ -155,15 +155,18 @@ impl Lease {
 
 /// Connections that the limit of open descriptors allows.
 fn affordable(wanted: usize) -> usize {
-    let Some(limit) = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok()) else {
-        return wanted;
-    };
-    let allowed = limit.saturating_sub(SPARE).max(1);
+    let Some(allowed) = descriptors() else { return wanted };
     if allowed < wanted {
         faast_core::log!(
             Channel::Warning,
-            "the limit of {limit} open files allows for {allowed} calls in flight, not {wanted}; `ulimit -n` raises it"
+            "the limit of open files allows for {allowed} calls in flight, not {wanted}; `ulimit -n` raises it"
         );
     }
     wanted.min(allowed)
+}
+
+/// Connections that this process may have open at once, beside what its other parts need; `None` without a limit.
+pub(crate) fn descriptors() -> Option<usize> {
+    let limit = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok())?;
+    Some(limit.saturating_sub(SPARE).max(1))
 }

@@ -24,6 +24,8 @@ pub(crate) struct Post<'a> {
     pub(crate) host: &'a str,
     /// The path, which needs no escapes.
     pub(crate) path: &'a str,
+    /// The header that says what is wanted, `x-amz-..`; in the order of names it stands behind the date.
+    pub(crate) header: (&'a str, &'a str),
     /// The body.
     pub(crate) body: &'a [u8],
 }
@@ -59,18 +61,15 @@ impl Signer {
         Self { region: region.into(), last: Mutex::new(None) }
     }
 
-    /// Signs `x-amz-log-type: Tail` along.
     pub(crate) fn sign(&self, post: Post<'_>, credentials: &Credentials, now: SystemTime) -> Signed {
         let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let date = timestamp(seconds);
         let key = self.key(credentials, seconds / SECONDS_OF_A_DAY, &date);
-        let names = match credentials.session_token() {
-            Some(_) => "host;x-amz-date;x-amz-log-type;x-amz-security-token",
-            None => "host;x-amz-date;x-amz-log-type",
-        };
-        let Post { host, path, body } = post;
+        let Post { host, path, header: (name, value), body } = post;
+        let token = credentials.session_token().map_or("", |_| ";x-amz-security-token");
+        let names = ["host;x-amz-date;", name, token];
         let mut canonical = Sha256::new();
-        for part in ["POST\n", path, "\n\nhost:", host, "\nx-amz-date:", &date, "\nx-amz-log-type:Tail\n"] {
+        for part in ["POST\n", path, "\n\nhost:", host, "\nx-amz-date:", &date, "\n", name, ":", value, "\n"] {
             canonical.update(part);
         }
         if let Some(token) = credentials.session_token() {
@@ -78,7 +77,7 @@ impl Signer {
                 canonical.update(part);
             }
         }
-        for part in ["\n", names, "\n"] {
+        for part in ["\n"].iter().chain(&names).chain(&["\n"]) {
             canonical.update(part);
         }
         let mut text = String::with_capacity(256);
@@ -91,7 +90,7 @@ impl Signer {
         push_hex(&mut text, &canonical.finalize());
         let signature = key.mac.chain_update(&text).finalize().into_bytes();
         let mut authorization = String::with_capacity(320);
-        for part in [ALGORITHM, " Credential=", &key.access, "/", &key.scope, ", SignedHeaders=", names] {
+        for part in [ALGORITHM, " Credential=", &key.access, "/", &key.scope, ", SignedHeaders="].iter().chain(&names) {
             authorization.push_str(part);
         }
         authorization.push_str(", Signature=");
@@ -166,6 +165,8 @@ mod tests {
 
     use super::*;
 
+    const TAIL: (&str, &str) = ("x-amz-log-type", "Tail");
+
     fn the_sdks(post: Post<'_>, credentials: &Credentials, region: &str, now: SystemTime) -> Signed {
         let identity = credentials.clone().into();
         let params = v4::SigningParams::builder()
@@ -178,7 +179,7 @@ mod tests {
             .unwrap()
             .into();
         let url = format!("https://{}{}", post.host, post.path);
-        let headers = [("host", post.host), ("x-amz-log-type", "Tail")];
+        let headers = [("host", post.host), post.header];
         let request = SignableRequest::new("POST", url, headers.into_iter(), SignableBody::Bytes(post.body)).unwrap();
         let (instructions, _) = sign(request, &params).unwrap().into_parts();
         let header = |name: &str| {
@@ -194,9 +195,12 @@ mod tests {
             token in prop::option::of("[A-Za-z0-9+/=]{1,80}"),
             secret in "[A-Za-z0-9+/]{40}",
             seconds in 0..4_000_000_000_u64,
+            queued in any::<bool>(),
         ) {
             let now = UNIX_EPOCH + Duration::from_secs(seconds);
-            let post = Post { host: "lambda.eu-west-1.amazonaws.com", path: "/2015-03-31/functions/f/invocations", body: &body };
+            let (host, path) = ("lambda.eu-west-1.amazonaws.com", "/2015-03-31/functions/f/invocations");
+            let header = if queued { ("x-amz-invocation-type", "Event") } else { TAIL };
+            let post = Post { host, path, header, body: &body };
             let credentials = Credentials::new("AKIDEXAMPLE", secret, token, None, "test");
             let signer = Signer::new("eu-west-1");
             let expected = the_sdks(post, &credentials, "eu-west-1", now);
@@ -214,7 +218,7 @@ mod tests {
 
     #[test]
     fn new_credentials_and_a_new_day_have_a_new_key() {
-        let post = Post { host: "h", path: "/p", body: b"" };
+        let post = Post { host: "h", path: "/p", header: TAIL, body: b"" };
         let signer = Signer::new("us-east-1");
         let noon = UNIX_EPOCH + Duration::from_hours(12);
         for (now, secret) in [(noon, "a"), (noon, "b"), (noon + Duration::from_hours(24), "b"), (noon, "a")] {
@@ -227,7 +231,7 @@ mod tests {
     fn the_key_is_not_printed() {
         let signer = Signer::new("us-east-1");
         let credentials = Credentials::new("AKID", "PLANTED", None, None, "test");
-        signer.sign(Post { host: "h", path: "/p", body: b"" }, &credentials, SystemTime::now());
+        signer.sign(Post { host: "h", path: "/p", header: TAIL, body: b"" }, &credentials, SystemTime::now());
         assert!(!format!("{signer:?}").contains("PLANTED"));
     }
 }

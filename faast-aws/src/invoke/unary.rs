@@ -26,14 +26,20 @@ pub(super) async fn invoke(client: Arc<Client>, request: Request) -> Vec<Result<
 /// The JSON text of a request.
 #[expect(clippy::result_large_err, reason = "the error of the contract, made once for a failed request")]
 pub(super) fn encode(request: &Request) -> Result<Bytes, InvokeError> {
+    Ok(body::to_json(&seal(request, body::MAX_PAYLOAD)?).into())
+}
+
+/// A request, sealed; its JSON string may have so many bytes.
+#[expect(clippy::result_large_err, reason = "the error of the contract, made once for a failed request")]
+pub(crate) fn seal(request: &Request, most: usize) -> Result<Vec<u8>, InvokeError> {
     let mut encoded = vec![0];
     frame::encode_request(request, &mut encoded);
     let sealed = body::seal(encoded).map_err(classify::unsendable)?;
     let length = body::json_len(sealed.len());
-    if length > body::MAX_PAYLOAD {
-        return Err(classify::argument_too_large(length));
+    if length > most {
+        return Err(classify::argument_too_large(length, most));
     }
-    Ok(body::to_json(&sealed).into())
+    Ok(sealed)
 }
 
 async fn ask(client: &Client, request: &Request, call: CallId) -> Result<Vec<Event>, InvokeError> {

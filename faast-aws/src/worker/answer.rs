@@ -17,7 +17,7 @@ use faast_core::wire::frame;
 
 use super::http::{Connection, Response};
 use super::{INVOCATION_ID, UNANSWERED, json_error};
-use crate::body::{self, MAX_PAYLOAD};
+use crate::body;
 
 /// Bytes of a streamed answer at most, as the platform has it.
 const MAX_STREAM: u64 = 200 * 1024 * 1024;
@@ -35,6 +35,10 @@ pub(super) struct Begin {
     pub(super) invocation: Option<String>,
     pub(super) calls: VecDeque<CallId>,
     pub(super) streamed: bool,
+    /// Bytes that an answer may have that is not streamed.
+    pub(super) room: usize,
+    /// How long the start took that is billed with this answer; taken by its first call.
+    pub(super) init: Option<Duration>,
 }
 
 /// Where a worker's events go.
@@ -148,6 +152,10 @@ impl Out {
         let call = event.call();
         let ends = matches!(event, Event::Done { .. } | Event::Returned { .. });
         let answer = self.answer.as_ref().ok_or(SendError::Closed)?;
+        if let (Event::Done { metering, .. }, Some(init)) = (&mut *event, answer.begin.init) {
+            // Counts where no report of the platform's comes with the answer.
+            metering.billed = Some(metering.duration + init);
+        }
         if !answer.begin.calls.contains(&call) {
             // Answered already, by the deadline.
             return Err(SendError::Closed);
@@ -158,6 +166,7 @@ impl Out {
         }
         let Some(answer) = &mut self.answer else { return Ok(()) };
         answer.begin.calls.retain(|other| *other != call);
+        answer.begin.init = None;
         if answer.begin.calls.is_empty() {
             return self.end();
         }
@@ -171,7 +180,7 @@ impl Out {
                 let before = events.len();
                 frame::encode_event(event, events);
                 // Compressed only when it has to be: what is sealed at the end is what counts.
-                let (size, limit) = (body::json_len(events.len()), MAX_PAYLOAD);
+                let (size, limit) = (body::json_len(events.len()), answer.begin.room);
                 if size <= limit {
                     return Ok(());
                 }

@@ -4,5 +4,6 @@
 
 mod deployment;
 mod leftover;
+mod queue;
 mod rig;
 mod role;

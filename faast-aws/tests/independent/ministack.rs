@@ -1,7 +1,8 @@
 //! `MiniStack`, which runs uploaded archives as processes: the whole way from deploying to nothing being left.
 //!
 //! It differs from Lambda where its tests would be about Lambda's own limits: it takes larger bodies, enforces neither
-//! memory nor names, and adds a tenth of a second to every invocation. Those promises are RIE's and the emulator's.
+//! memory nor names, and adds a tenth of a second to every invocation. Those promises are RIE's and the emulator's. Of
+//! asynchronous events it writes only failures into queues, so that in queue mode nothing else can be shown.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::time::SystemTime;
 use faast_aws::{Aws, AwsOptions as _};
 use faast_core::cache::CacheFolder;
 use faast_core::ledger::Ledger;
-use faast_core::provider::{CloudProvider, DeploymentId};
+use faast_core::provider::{CloudProvider, DeploymentId, Mode};
 use faast_core::stray::{Query, Reach, delete, find};
 use faast_core::{Builder, Cloud, ErrorKind};
 use faast_testkit::conformance::{self, Factory, Workers, check};
@@ -76,6 +77,23 @@ fn the_command_line_of_aws_sees_everything_and_afterwards_nothing() {
             assert!(there.iter().any(|line| line.starts_with(kind)), "no {kind} in {there:?}");
         }
         assert_eq!(sum_of(&cloud, 100).await, 99 * 100 / 2);
+        cloud.cleanup().await.unwrap();
+        assert_eq!(audit::of(&endpoint, &id), [""; 0]);
+    });
+}
+
+#[test]
+fn what_becomes_of_an_event_comes_through_a_queue_that_does_not_stay() {
+    let endpoint = place::ministack();
+    run(async {
+        let cloud = at(&endpoint).mode(Mode::Queue).deploy().await.unwrap();
+        let id = cloud.deployment().to_string();
+        let there = audit::of(&endpoint, &id);
+        for kind in ["function", "role", "log-group", "queue", "tagged"] {
+            assert!(there.iter().any(|line| line.starts_with(kind)), "no {kind} in {there:?}");
+        }
+        let error = cloud.run(probe::exit(3)).await.unwrap_err();
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Crash, 1), "{error:?}");
         cloud.cleanup().await.unwrap();
         assert_eq!(audit::of(&endpoint, &id), [""; 0]);
     });

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod connection;
+mod queue;
 mod secret;
 mod tap;
 mod throttling;
@@ -29,6 +30,24 @@ fn double(n: u32) -> u32 {
 #[faast::function(idempotent = false)]
 fn noted_once(path: &str, n: u32) -> u32 {
     note(path, n);
+    n
+}
+
+/// So many bytes that can't be compressed, whatever it is given.
+#[faast::function]
+fn large(_given: Vec<u8>, bytes: usize) -> Vec<u8> {
+    noise(bytes)
+}
+
+fn noise(bytes: usize) -> Vec<u8> {
+    let mut rng = fastrand::Rng::with_seed(1);
+    std::iter::repeat_with(|| rng.u8(..)).take(bytes).collect()
+}
+
+/// Its argument, some time later.
+#[faast::function]
+fn slow(n: u32, millis: u64) -> u32 {
+    std::thread::sleep(std::time::Duration::from_millis(millis));
     n
 }
 

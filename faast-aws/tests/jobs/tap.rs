@@ -1,32 +1,69 @@
-//! A wire tap: passes connections on to the emulator and keeps what the client sends.
+//! A wire tap: passes connections on to the emulator, keeps what the client sends, and can be cut.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// Listens until the test ends.
 pub(crate) struct Tap {
     address: SocketAddr,
     heard: Arc<Mutex<Vec<u8>>>,
+    line: Arc<Mutex<Line>>,
+}
+
+/// Written by tests, which cut it, and by the thread that accepts.
+#[derive(Default)]
+struct Line {
+    cut: bool,
+    /// Both ends of everything that was passed on.
+    passed: Vec<TcpStream>,
 }
 
 impl Tap {
     /// In front of `http://<host>:<port>`.
     pub(crate) fn before(endpoint: &str) -> Self {
         let behind = endpoint.strip_prefix("http://").unwrap().to_owned();
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let (address, heard) = (listener.local_addr().unwrap(), Arc::<Mutex<Vec<u8>>>::default());
-        let kept = Arc::clone(&heard);
+        let mut listener = Some(listen(SocketAddr::from(([127, 0, 0, 1], 0))));
+        let address = listener.as_ref().unwrap().local_addr().unwrap();
+        let (heard, line) = (Arc::<Mutex<Vec<u8>>>::default(), Arc::<Mutex<Line>>::default());
+        let (kept, watched) = (Arc::clone(&heard), Arc::downgrade(&line));
         thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let Ok(server) = TcpStream::connect(&behind) else { return };
-                let (kept, answers) = (Arc::clone(&kept), (server.try_clone().unwrap(), client.try_clone().unwrap()));
-                thread::spawn(move || pass(client, server, |bytes| kept.lock().unwrap().extend_from_slice(bytes)));
-                thread::spawn(move || pass(answers.0, answers.1, |_| {}));
+            while let Some(line) = watched.upgrade() {
+                let mut line = line.lock().unwrap();
+                if line.cut {
+                    // Nothing listens there: connections are refused.
+                    listener = None;
+                } else if let Ok((client, _)) = listener.get_or_insert_with(|| listen(address)).accept() {
+                    client.set_nonblocking(false).unwrap();
+                    let Ok(server) = TcpStream::connect(&behind) else { return };
+                    line.passed.extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
+                    let (kept, back) = (Arc::clone(&kept), (server.try_clone().unwrap(), client.try_clone().unwrap()));
+                    thread::spawn(move || pass(client, server, |bytes| kept.lock().unwrap().extend_from_slice(bytes)));
+                    thread::spawn(move || pass(back.0, back.1, |_| {}));
+                    continue;
+                }
+                drop(line);
+                thread::sleep(Duration::from_millis(1));
             }
         });
-        Self { address, heard }
+        Self { address, heard, line }
+    }
+
+    /// Ends all connections; none is accepted from now on.
+    pub(crate) fn cut(&self) {
+        let mut line = self.line.lock().unwrap();
+        line.cut = true;
+        for stream in line.passed.drain(..) {
+            // One that has ended is as good.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Accepts connections again.
+    pub(crate) fn mend(&self) {
+        self.line.lock().unwrap().cut = false;
     }
 
     pub(crate) fn endpoint(&self) -> String {
@@ -37,6 +74,12 @@ impl Tap {
     pub(crate) fn heard(&self) -> Vec<u8> {
         self.heard.lock().unwrap().clone()
     }
+}
+
+fn listen(address: SocketAddr) -> TcpListener {
+    let listener = TcpListener::bind(address).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    listener
 }
 
 fn pass(mut from: TcpStream, mut to: TcpStream, mut see: impl FnMut(&[u8])) {

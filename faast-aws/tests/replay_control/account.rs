@@ -122,13 +122,19 @@ impl Asked {
                 let service = match service {
                     "Logs_20140328" => "logs",
                     "AWSPriceListService" => "pricing",
+                    "AmazonSQS" => "sqs",
                     _ => "tag",
                 };
-                (service, action.to_owned(), text("logGroupName"))
+                let queue = || text("QueueUrl").rsplit('/').next().unwrap_or_default().to_owned();
+                let named = [text("logGroupName"), text("QueueName"), queue()];
+                (service, action.to_owned(), named.into_iter().find(|name| !name.is_empty()).unwrap_or_default())
             }
             (None, "POST", ["2015-03-31", "functions"]) => ("lambda", "CreateFunction".into(), text("FunctionName")),
             (None, "GET", ["2015-03-31", "functions", name]) => ("lambda", "GetFunction".into(), (*name).into()),
             (None, "DELETE", ["2015-03-31", "functions", name]) => ("lambda", "DeleteFunction".into(), (*name).into()),
+            (None, "PUT", ["2019-09-25", "functions", name, "event-invoke-config"]) => {
+                ("lambda", "PutFunctionEventInvokeConfig".into(), (*name).into())
+            }
             (None, "GET", ["2016-08-19", "account-settings"]) => ("lambda", "GetAccountSettings".into(), String::new()),
             (None, "PUT", [bucket]) => ("s3", "CreateBucket".into(), (*bucket).into()),
             (None, "PUT", [bucket, _]) => ("s3", "PutObject".into(), (*bucket).into()),
@@ -206,6 +212,17 @@ impl State {
             ("lambda", "GetAccountSettings") => ResponseTemplate::new(200).set_body_json(json!({
                 "AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 900}
             })),
+            ("sqs", "CreateQueue" | "GetQueueUrl") => {
+                if asked.action == "CreateQueue" {
+                    self.made.insert(("queue", name.clone()), asked.tags());
+                }
+                let url = format!("https://sqs.us-west-2.amazonaws.com/{ID}/{name}");
+                ResponseTemplate::new(200).set_body_json(json!({ "QueueUrl": url }))
+            }
+            ("sqs", "DeleteQueue") => {
+                self.made.remove(&("queue", name));
+                ResponseTemplate::new(200).set_body_json(json!({}))
+            }
             ("logs", "CreateLogGroup") => {
                 self.made.insert(("log group", name), asked.tags());
                 ResponseTemplate::new(200).set_body_json(json!({}))

@@ -5,6 +5,7 @@
 mod account;
 mod configuration;
 mod lambda;
+mod queue;
 mod rig;
 mod role;
 mod storage;

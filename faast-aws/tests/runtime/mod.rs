@@ -90,6 +90,13 @@ pub(crate) fn event(calls: Vec<CallFrame>) -> String {
     format!("\"{}\"", STANDARD.encode(bytes))
 }
 
+/// The same in queue mode: request 17, with so many bytes in all that its answer finds as little room as that leaves.
+pub(crate) fn queued(calls: Vec<CallFrame>, bytes: usize) -> String {
+    let event = format!("{{\"id\":17,\"request\":{}}}", event(calls));
+    let space = " ".repeat(bytes.saturating_sub(event.len()));
+    event + &space
+}
+
 impl Sandbox {
     /// Starts the worker with a handler of faast and so much memory.
     pub(crate) fn start(memory_mb: u32) -> Self {

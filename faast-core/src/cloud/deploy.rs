@@ -200,6 +200,7 @@ fn policy(
         cancel_kills: capabilities.cancel == CancelSupport::Kills,
         timeout_grace: capabilities.timeout_grace,
         start_grace: capabilities.start_grace,
+        queued: capabilities.queued,
         memory_limit: resolved.memory_mb.map(|mebibytes| u64::from(mebibytes) << 20),
         prices: crate::cost::PriceTable::default(),
         budget_usd: options.budget_usd,

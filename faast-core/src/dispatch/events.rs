@@ -71,6 +71,7 @@ impl State {
     ) {
         let usd = self.account(&metering);
         self.budget.end(usd);
+        self.outage.over();
         let Some(state) = self.live_mut(call) else {
             // A hedge or a retry was faster, or the caller gave up.
             self.counters.duplicates += 1;
@@ -166,6 +167,9 @@ impl State {
             self.counters.throttled += 1;
             let in_flight = self.requests.len() + 1;
             self.window.throttled(in_flight);
+        }
+        if failure.class == RetryClass::Unreachable {
+            self.outage.failed(now, self.rng.f64());
         }
         let Some(head) = request.calls.pop_front() else { return };
         // Where a worker tells what it starts, the calls behind the one it started have not run.
@@ -273,16 +277,20 @@ impl State {
     }
 
     fn again(&mut self, call: CallRef, class: RetryClass, pause: Duration, now: Instant) {
-        self.counters.retried += u64::from(class != RetryClass::Throttled);
         let own_deadline = self.policy.deadline.is_some();
         let Some(state) = self.live_mut(call) else { return };
-        if class == RetryClass::Throttled {
-            state.used -= 1;
-            state.throttled += 1;
-            if !own_deadline {
-                // It waits for admission again, which has no limit.
-                state.deadline = None;
+        match class {
+            RetryClass::Throttled => {
+                state.used -= 1;
+                state.throttled += 1;
+                if !own_deadline {
+                    // It waits for admission again, which has no limit.
+                    state.deadline = None;
+                }
             }
+            // Its deadline goes on: nobody knows whether the service comes back.
+            RetryClass::Unreachable => state.used -= 1,
+            _ => self.counters.retried += 1,
         }
         if pause.is_zero() {
             self.enqueue(call, Place::Front);

@@ -12,6 +12,7 @@ mod events;
 mod hedge;
 #[cfg(test)]
 mod model;
+mod outage;
 mod owner;
 pub mod retry;
 mod send;
@@ -129,7 +130,8 @@ impl Dispatcher {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        self.lock().stats()
+        let late = self.function.duplicates();
+        self.lock().stats(late)
     }
 
     pub(crate) fn with_state<R>(&self, read: impl FnOnce(&mut State) -> R) -> R {

@@ -44,6 +44,7 @@ fn policy() -> Policy {
         cancel_kills: true,
         timeout_grace: Duration::from_secs(1),
         start_grace: Duration::from_secs(10),
+        queued: false,
         memory_limit: None,
         prices: PriceTable::default(),
         budget_usd: None,
@@ -195,7 +196,7 @@ fn chaos(seed: u64) {
             continue;
         };
         let took = Duration::from_millis(rng.u64(..3_000));
-        match rng.u8(..12) {
+        match rng.u8(..13) {
             0..=3 => world.done(key, call, took, 0.0),
             4 => world.started(key, call),
             5 => {
@@ -206,7 +207,8 @@ fn chaos(seed: u64) {
             7 => world.end(key, Err(InvokeError::new(RetryClass::Throttled, Ran::No, "429"))),
             8 => world.end(key, Err(InvokeError::new(RetryClass::Transient, Ran::Maybe, "503"))),
             9 => world.end(key, Err(InvokeError::new(RetryClass::WorkerLost, Ran::Yes, "killed"))),
-            10 => world.fail(key, call, ErrorKind::Panic),
+            10 => world.end(key, Err(InvokeError::new(RetryClass::Unreachable, Ran::No, "no route"))),
+            11 => world.fail(key, call, ErrorKind::Panic),
             _ => world.done(key, request.calls[request.calls.len() - 1].id, took, 0.0),
         }
     }
@@ -301,7 +303,7 @@ fn a_straggler_is_overtaken_once_and_the_loser_is_counted() {
     world.done(fast, call, Duration::from_millis(10), 0.0);
     assert!(matches!(world.result(10), Some(Ok(_))));
     world.done(slow, call, Duration::from_secs(22), 0.0);
-    let stats = world.state.stats();
+    let stats = world.state.stats(0);
     assert_eq!((stats.hedged, stats.duplicates, stats.completed), (1, 1, 11));
 }
 
@@ -360,6 +362,74 @@ fn throttling_uses_no_attempt_and_shrinks_the_window() {
         world.advance(Duration::from_secs(40));
     }
     assert!((0..8).all(|key| matches!(world.result(key), Some(Ok(_)))));
+}
+
+/// The service is out of reach until `back`; from then on it answers.
+fn answer_from(world: &mut World, back: Instant) {
+    while let Some((key, request)) = world.flying.first().cloned() {
+        if world.now < back {
+            world.end(key, Err(InvokeError::new(RetryClass::Unreachable, Ran::No, "no route")));
+        } else {
+            world.done(key, request.calls[0].id, Duration::ZERO, 0.0);
+            world.end(key, Ok(()));
+        }
+    }
+}
+
+#[test]
+fn an_outage_of_a_minute_uses_no_attempt_and_sends_little() {
+    let mut world = World::new(Policy { retries: 0, ..policy() }, 1);
+    let start = world.now;
+    (0..8).for_each(|_| world.submit(&PLAIN, None));
+    while !(0..8).all(|key| world.result(key).is_some()) {
+        answer_from(&mut world, start + Duration::from_mins(1));
+        world.advance(Duration::from_millis(10));
+    }
+    assert!(world.now - start < Duration::from_secs(66), "{:?}", world.now - start);
+    assert!((0..8).all(|key| matches!(world.result(key), Some(Ok(_)))));
+    // Rounds of four requests each; the calls behind the first four have not been touched before they could be sent.
+    let sent: Vec<_> = (1..=8).map(|id| world.sent[&id]).collect();
+    assert!(sent[..4].iter().all(|times| (10..40).contains(times)), "{sent:?}");
+    assert_eq!(sent[4..], [1; 4]);
+    assert_eq!((world.state.stats(0).throttled, world.state.stats(0).retried), (0, 0));
+    assert_eq!(world.state.window.size(), 4);
+}
+
+#[test]
+fn in_an_outage_that_does_not_end_calls_end_by_their_deadline() {
+    let own = Policy { deadline: Some(Duration::from_secs(30)), ..policy() };
+    let derived = Policy { timeout: Duration::from_secs(1), retries: 1, ..policy() };
+    for (policy, seconds) in [(own, 30), (derived, 2 * (1 + 1 + 10) + 60)] {
+        let mut world = World::new(policy, 1);
+        let start = world.now;
+        world.submit(&PLAIN, None);
+        while world.result(0).is_none() {
+            answer_from(&mut world, start + Duration::from_hours(1));
+            world.advance(Duration::from_millis(100));
+        }
+        assert_eq!(world.result(0), Some(Err(ErrorKind::Deadline)));
+        let took = world.now - start;
+        assert!(took.abs_diff(Duration::from_secs(seconds)) < Duration::from_secs(1), "{took:?}");
+    }
+}
+
+#[test]
+fn a_call_that_waits_in_the_platforms_queue_is_neither_slow_nor_late() {
+    let waits = Policy { queued: true, hedge: true, cancel_kills: false, concurrency: 2, ..policy() };
+    let mut world = World::new(Policy { start_grace: Duration::from_mins(6), ..waits }, 1);
+    for _ in 0..10 {
+        world.submit(&PLAIN, None);
+        let (key, call) = world.only();
+        world.done(key, call, Duration::from_millis(10), 0.0);
+        world.end(key, Ok(()));
+    }
+    world.submit(&PLAIN, None);
+    let (key, call) = world.only();
+    world.advance(Duration::from_mins(5));
+    assert_eq!((world.flying.len(), world.result(10)), (1, None), "it may not have started");
+    world.started(key, call);
+    world.advance(Duration::from_secs(2));
+    assert_eq!(world.flying.len(), 2, "from its start on it is as slow as any");
 }
 
 #[test]

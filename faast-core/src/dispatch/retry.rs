@@ -3,6 +3,7 @@
 //! | class | without being asked | uses an attempt |
 //! |---|---|---|
 //! | throttled | yes, after a wait with full jitter | no |
+//! | unreachable | yes, as soon as anything may be sent again (`outage.rs`) | no |
 //! | transient, worker lost | yes | yes |
 //! | crash, timeout, out of memory, panic, user error | only by `retry_if` | yes |
 //! | permanent, canceled | never | |
@@ -48,6 +49,8 @@ pub(crate) enum Decision {
 pub(crate) fn decide(attempt: Attempt, random: f64) -> Decision {
     let (again, tries) = match attempt.class {
         RetryClass::Throttled => (true, attempt.throttled),
+        // The wait is everybody's, and no matter of this call.
+        RetryClass::Unreachable => (true, 0),
         RetryClass::Transient => (attempt.used <= attempt.retries, attempt.used),
         // Nothing is overloaded: another worker can take it at once.
         RetryClass::WorkerLost => (attempt.used <= attempt.retries, 0),
@@ -105,21 +108,34 @@ mod tests {
 
     #[test]
     fn the_table_is_closed() {
-        let all = [Throttled, Transient, WorkerLost, Crash, Timeout, OutOfMemory, Panic, User, Permanent, Canceled];
+        let all = [
+            Throttled,
+            Unreachable,
+            Transient,
+            WorkerLost,
+            Crash,
+            Timeout,
+            OutOfMemory,
+            Panic,
+            User,
+            Permanent,
+            Canceled,
+        ];
         let by_itself: Vec<_> = all.into_iter().filter(|class| again(attempt(*class))).collect();
-        assert_eq!(by_itself, [Throttled, Transient, WorkerLost]);
+        assert_eq!(by_itself, [Throttled, Unreachable, Transient, WorkerLost]);
         let asked: Vec<_> =
             all.into_iter().filter(|class| again(Attempt { wanted: true, ..attempt(*class) })).collect();
-        assert_eq!(asked, [Throttled, Transient, WorkerLost, Crash, Timeout, OutOfMemory, Panic, User]);
+        assert_eq!(asked, [Throttled, Unreachable, Transient, WorkerLost, Crash, Timeout, OutOfMemory, Panic, User]);
     }
 
     #[test]
-    fn attempts_come_to_an_end_but_throttling_uses_none() {
+    fn attempts_come_to_an_end_but_what_did_not_run_uses_none() {
         for class in [Transient, WorkerLost] {
             assert!(again(Attempt { used: 2, ..attempt(class) }));
             assert!(!again(Attempt { used: 3, ..attempt(class) }));
         }
         assert!(again(Attempt { used: 99, throttled: 99, ..attempt(Throttled) }));
+        assert!(again(Attempt { used: 99, ..attempt(Unreachable) }));
     }
 
     #[test]

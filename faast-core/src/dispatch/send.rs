@@ -48,6 +48,10 @@ impl State {
 
     /// Starts what may start.
     pub(crate) fn pump(&mut self, now: Instant, out: &mut Out) {
+        if let Some(until) = self.outage.holds(now).filter(|_| !self.queue.is_empty()) {
+            self.wake_at(until);
+            return;
+        }
         while self.requests.len() < self.window.size() && !self.queue.is_empty() && !self.closed {
             if self.flying_bytes >= MAX_FLYING_BYTES {
                 return;

@@ -16,6 +16,7 @@ use super::batch::Estimate;
 use super::budget::Budget;
 use super::drive::RequestTask;
 use super::hedge::Durations;
+use super::outage::Outage;
 use super::owner::{Gate, Owner, Settled, Submission};
 use crate::call::{CallOptions, RetryIf};
 use crate::cost::{PriceTable, Usage};
@@ -48,6 +49,8 @@ pub(crate) struct Policy {
     pub(crate) timeout_grace: Duration,
     /// How long a request may take to start where the provider does not tell.
     pub(crate) start_grace: Duration,
+    /// A request may wait at the platform before it starts, and only [`Event::Started`](crate::provider::Event) tells.
+    pub(crate) queued: bool,
     /// Memory of a worker in bytes, if it is limited.
     pub(crate) memory_limit: Option<u64>,
     pub(crate) prices: PriceTable,
@@ -180,6 +183,7 @@ pub(crate) struct State {
     pub(super) requests: Slab<InFlight>,
     pub(super) flying_bytes: usize,
     pub(super) window: Window,
+    pub(super) outage: Outage,
     pub(super) rate: Option<Rate>,
     pub(super) budget: Budget,
     pub(super) usage: Usage,
@@ -204,6 +208,7 @@ impl State {
     pub(crate) fn new(policy: Policy, rng: fastrand::Rng) -> Self {
         Self {
             window: Window::new(policy.concurrency),
+            outage: Outage::default(),
             rate: policy.rate.map(|(per_second, burst)| Rate::new(per_second, burst)),
             budget: Budget::new(policy.budget_usd, policy.worst_case_usd),
             policy,
@@ -366,9 +371,13 @@ impl State {
         std::mem::take(&mut self.wake_changed)
     }
 
-    pub(crate) fn stats(&self) -> Stats {
+    /// `late` is how many answers came that belong to no request in flight.
+    pub(crate) fn stats(&self, late: u64) -> Stats {
         let functions = self.functions.iter().map(|function| function.stats.clone()).collect();
-        Stats::new(&self.counters, self.requests.len(), self.queue.len() + self.delayed.len(), functions)
+        let mut stats =
+            Stats::new(&self.counters, self.requests.len(), self.queue.len() + self.delayed.len(), functions);
+        stats.duplicates += late;
+        stats
     }
 
     pub(crate) fn usage(&self) -> &Usage {

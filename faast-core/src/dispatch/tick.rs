@@ -123,8 +123,11 @@ impl State {
         for request in self.requests.iter().map(|(_, request)| request) {
             let (Some(head), false) = (request.calls.front(), request.hedge) else { continue };
             let Some(state) = self.live(*head) else { continue };
+            // Where requests wait at the platform, one that has not started says nothing.
+            let sent = (!self.policy.queued).then_some(request.sent);
+            let Some(since) = request.running_since.or(sent) else { continue };
             let threshold = self.functions[state.function].durations.threshold();
-            let running = now - request.running_since.unwrap_or(request.sent);
+            let running = now - since;
             if state.entry.idempotent
                 && !state.entry.streams()
                 && !state.hedged

@@ -88,7 +88,7 @@ impl ErrorKind {
     pub fn from_class(class: RetryClass) -> Self {
         match class {
             RetryClass::Throttled => Self::Throttled,
-            RetryClass::Transient => Self::Unavailable,
+            RetryClass::Transient | RetryClass::Unreachable => Self::Unavailable,
             RetryClass::WorkerLost => Self::WorkerLost,
             RetryClass::Crash => Self::Crash,
             RetryClass::Timeout => Self::Timeout,

@@ -69,6 +69,9 @@ pub struct Capabilities {
     pub timeout_grace: Duration,
     /// How long a request may take to start (cold starts) where no [`Event::Started`](super::Event) tells.
     pub start_grace: Duration,
+    /// A request may wait in the platform's queue, and nothing but an [`Event::Started`](super::Event) says that it runs:
+    /// before that, no call is taken for a slow one and sent again.
+    pub queued: bool,
     /// The longest `timeout` that can be asked for.
     pub max_timeout: Option<Duration>,
     /// The smallest and largest `memory_mb`.
@@ -128,6 +131,7 @@ impl Capabilities {
             auto_batch: false,
             timeout_grace: Duration::from_secs(2),
             start_grace: Duration::from_secs(15),
+            queued: false,
             max_timeout: None,
             memory_mb: None,
             defaults: Defaults::default(),

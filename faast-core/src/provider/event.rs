@@ -108,6 +108,9 @@ pub struct Metering {
 pub enum RetryClass {
     /// Did not run because of a limit: waits, uses no attempt, shrinks the window of concurrency.
     Throttled,
+    /// The service could not be reached, so that nothing can be sent: waits until it can, uses no attempt, and ends by
+    /// the call's deadline. Meanwhile nothing else is sent either. For modes whose running calls outlive a lost network.
+    Unreachable,
     /// A passing fault of the platform.
     Transient,
     /// The worker ended by an outside cause.

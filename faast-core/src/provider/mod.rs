@@ -120,6 +120,12 @@ pub trait CloudFunction: Send + Sync + 'static {
     /// What was used beyond the calls themselves (queues, storage, transfer), for the cost table.
     async fn usage(&self) -> Usage;
 
+    /// Answers that came when their request was no longer waited for: the platform ran or delivered it twice, or core had
+    /// given it up. They are dropped, and counted in [`Stats::duplicates`](crate::Stats).
+    fn duplicates(&self) -> u64 {
+        0
+    }
+
     /// What one call costs at the very most, in the units of the price table: the budget's worst case.
     fn worst_case(&self, timeout: std::time::Duration) -> Usage {
         let _ = timeout;

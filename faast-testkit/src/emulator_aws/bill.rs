@@ -16,6 +16,8 @@ pub struct Bill {
     pub streamed_bytes: u64,
     /// Bytes of the answers of invocations.
     pub answer_bytes: u64,
+    /// Requests to queues, each for 64 KB, those of destinations included.
+    pub queue_requests: u64,
 }
 
 impl Bill {
@@ -29,6 +31,11 @@ impl Bill {
 const FREE_STORAGE_MB: u32 = 512;
 
 impl Bill {
+    /// Adds a request to a queue that carries so many bytes of messages, in either direction.
+    pub(super) fn count_queue(&mut self, bytes: usize) {
+        self.queue_requests += (bytes as u64).div_ceil(64 << 10).max(1);
+    }
+
     /// Adds an invocation that ran for that long.
     pub(super) fn add(&mut self, billed_ms: u64, memory_mb: u32, storage_mb: u32) {
         self.requests += 1;

@@ -36,6 +36,8 @@ pub(super) struct Settings {
     pub(super) init_limit: Duration,
     /// Before the first retry of an asynchronous event; the second waits twice as long.
     pub(super) event_retry_delay: Duration,
+    /// Bytes that a record of an asynchronous event can have and still arrive.
+    pub(super) record_limit: usize,
     /// Whether processes are stopped between invocations.
     pub(super) freeze: bool,
     /// Whether callers need permissions.
@@ -64,6 +66,7 @@ impl Default for Settings {
             activation: Duration::ZERO,
             init_limit: Duration::from_secs(10),
             event_retry_delay: Duration::from_millis(100),
+            record_limit: 256 * 1024,
             freeze: true,
             enforce_iam: false,
             tagging_delay: Duration::ZERO,
@@ -136,6 +139,13 @@ impl AwsEmulatorBuilder {
     /// is a tenth of a second by default.
     pub fn event_retry_delay(mut self, delay: Duration) -> Self {
         self.settings.event_retry_delay = delay;
+        self
+    }
+
+    /// Bytes of the longest record of an asynchronous event that its destination takes; 256 KiB by default. A longer one
+    /// never arrives.
+    pub fn record_limit(mut self, bytes: usize) -> Self {
+        self.settings.record_limit = bytes;
         self
     }
 

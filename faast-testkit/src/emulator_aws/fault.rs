@@ -28,6 +28,10 @@ pub struct Faults {
     pub slow_by: Duration,
     /// An asynchronous event runs twice.
     pub duplicate_events: f64,
+    /// The record of an asynchronous event is written twice.
+    pub duplicate_records: f64,
+    /// The record of an asynchronous event never arrives.
+    pub lost_records: f64,
 }
 
 /// Which requests meet faults.
@@ -53,6 +57,8 @@ impl Default for Faults {
             slow: 0.0,
             slow_by: Duration::from_millis(500),
             duplicate_events: 0.0,
+            duplicate_records: 0.0,
+            lost_records: 0.0,
         }
     }
 }
@@ -113,7 +119,19 @@ impl Dice {
 
     /// Whether an asynchronous event runs twice.
     pub(super) fn duplicates(&self) -> bool {
-        self.faults.duplicate_events > 0.0 && self.roll("duplicate") < self.faults.duplicate_events
+        self.meets(self.faults.duplicate_events, "duplicate")
+    }
+
+    /// How often the record of an asynchronous event is written.
+    pub(super) fn writes_of_record(&self) -> usize {
+        if self.meets(self.faults.lost_records, "lost record") {
+            return 0;
+        }
+        1 + usize::from(self.meets(self.faults.duplicate_records, "duplicate record"))
+    }
+
+    fn meets(&self, rate: f64, what: &str) -> bool {
+        rate > 0.0 && self.roll(what) < rate
     }
 
     pub(super) fn slow_by(&self) -> Duration {

@@ -103,6 +103,36 @@ fn an_event_can_run_twice() {
 }
 
 #[test]
+fn a_record_can_come_twice() {
+    let faults = Faults { duplicate_records: 1.0, ..Faults::default() };
+    let (account, url) = deployed(AwsEmulator::builder().faults(faults).start(), 0);
+    let before = account.aws.bill();
+    send(&account, &json!(1));
+    let records = records(&account, &url, 2);
+    assert_eq!(records[0], records[1]);
+    let after = account.aws.bill();
+    assert_eq!(after.requests, before.requests + 1, "it ran once");
+    // Written twice, received at least once, deleted twice.
+    assert!(after.queue_requests >= before.queue_requests + 5, "{after:?}");
+}
+
+#[test]
+fn a_record_that_is_lost_or_too_long_never_comes() {
+    let faults = Faults { lost_records: 1.0, ..Faults::default() };
+    let builders = [AwsEmulator::builder().faults(faults), AwsEmulator::builder().record_limit(100)];
+    for builder in builders {
+        let (account, url) = deployed(builder.start(), 0);
+        send(&account, &json!(1));
+        wait_until(|| account.aws.bill().requests == 1);
+        // Its record would be written before the next event has run.
+        send(&account, &json!(2));
+        wait_until(|| account.aws.bill().requests == 2);
+        let answer = sqs(&account, "ReceiveMessage", &json!({ "QueueUrl": url, "MaxNumberOfMessages": 10 }));
+        assert!(answer.get("Messages").is_none_or(|it| it.as_array().is_some_and(Vec::is_empty)), "{answer}");
+    }
+}
+
+#[test]
 fn settings_of_events_are_checked_shown_and_deleted() {
     let (account, _) = deployed(AwsEmulator::start(), 0);
     let path = "/2019-09-25/functions/f/event-invoke-config";

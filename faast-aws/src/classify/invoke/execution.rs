@@ -47,6 +47,12 @@ impl FunctionError {
         error
     }
 
+    /// What it means where the platform says no more than this, as in records. `SIGKILL` is then taken for what it nearly
+    /// always is.
+    pub(crate) fn classify_alone(&self) -> InvokeError {
+        if self.error_message.contains("signal: killed") { killed(None, true) } else { self.classify(None, "") }
+    }
+
     /// What it means. `log` is the end of the execution's log.
     pub(crate) fn classify(&self, report: Option<&Report>, log: &str) -> InvokeError {
         let Self { error_type, error_message } = self;

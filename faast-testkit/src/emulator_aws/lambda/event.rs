@@ -45,8 +45,15 @@ async fn deliver(emulator: Shared, key: Key, call: Call) {
     if let Some(queue) = destination {
         let now_ms = emulator.clock.now_ms();
         let record = record(&ended, &call, &arn, now_ms).to_string();
-        // A queue that is gone gets nothing.
-        let _ = sqs::deliver(&mut emulator.state().sqs, queue, record, now_ms);
+        if record.len() > emulator.settings.record_limit {
+            return;
+        }
+        for _ in 0..emulator.dice.writes_of_record() {
+            let mut state = emulator.state();
+            state.bill.count_queue(record.len());
+            // A queue that is gone gets nothing.
+            let _ = sqs::deliver(&mut state.sqs, queue, record.clone(), now_ms);
+        }
     }
 }
 

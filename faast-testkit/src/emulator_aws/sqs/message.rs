@@ -137,9 +137,11 @@ pub(super) async fn receive(emulator: &Shared, request: &ApiRequest, fields: &Fi
             let mut state = emulator.state();
             let taken = take(&mut state.sqs, fields, &request.region, most, hide_for, now_ms)?;
             if !taken.is_empty() {
+                state.bill.count_queue(taken.iter().map(|it| it["Body"].as_str().map_or(0, str::len)).sum());
                 return Ok(Reply::json(&json!({ "Messages": taken })));
             }
             if Instant::now() >= end {
+                state.bill.count_queue(0);
                 return Ok(Reply::json(&json!({})));
             }
             Arc::clone(&state.sqs.arrived)

@@ -93,6 +93,8 @@ pub(super) async fn handle(emulator: &Shared, request: &ApiRequest) -> Result<Re
     }
     let now_ms = emulator.clock.now_ms();
     let mut state = emulator.state();
+    // What else is sent beside messages is little.
+    state.bill.count_queue(if request.action.starts_with("SendMessage") { request.body.len() } else { 0 });
     answer(&mut state.sqs, request, &fields, now_ms).map(|answer| Reply::json(&answer))
 }
 
