@@ -4,10 +4,12 @@
 //!
 //! | step | calls |
 //! |---|---|
-//! | side by side | `DeleteFunction` · `GetQueueUrl`, `DeleteQueue` · `ListObjectsV2`, `DeleteObject`, `DeleteBucket` |
+//! | side by side | `DeleteFunction` · `GetQueueUrl`, `DeleteQueue` · `DeleteBucket`, and before it `ListObjectsV2`, `DeleteObjects` if it is not empty |
 //! | then | `DeleteLogGroup`, once nothing writes to it |
-//! | last | `DetachRolePolicy`, `DeleteRolePolicy`, `DeleteRole`: its Deny stands until nothing else does |
+//! | then | `DetachRolePolicy`, `DeleteRolePolicy`, `DeleteRole`: its Deny stands until nothing else does |
+//! | last | `DeleteBucket` once more: an execution that outlives its function could write until its role was gone |
 
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use faast_core::provider::{CleanupReport, Deleted, Resource};
 use faast_core::{CancelToken, Error, ErrorKind, Result};
 
@@ -22,22 +24,49 @@ use crate::{log_group, queue};
 /// Removes everything that the deployment has.
 pub(crate) async fn remove(estate: &Estate, account: Option<&Account>) -> CleanupReport {
     let mut report = CleanupReport::default();
-    let (queue, function, bucket) = tokio::join!(
-        remove_one(estate, Kind::Queue),
-        remove_one(estate, Kind::Function),
-        remove_one(estate, Kind::Bucket)
-    );
+    let bucket = async {
+        if estate.has(Kind::Bucket) {
+            Some(delete_kind(&estate.clients, Kind::Bucket, &estate.name).await)
+        } else {
+            None
+        }
+    };
+    let (queue, function, bucket) =
+        tokio::join!(remove_one(estate, Kind::Queue), remove_one(estate, Kind::Function), bucket);
     note(&mut report, estate, Kind::Queue, queue);
     note(&mut report, estate, Kind::Function, function);
-    note(&mut report, estate, Kind::Bucket, bucket);
     if !keep_logs(estate, account, &mut report).await {
         let group = remove_one(estate, Kind::LogGroup).await;
         note(&mut report, estate, Kind::LogGroup, group);
     }
     let role = remove_one(estate, Kind::Role).await;
     note(&mut report, estate, Kind::Role, role);
+    if let Some(bucket) = bucket {
+        let looked_again = match bucket {
+            Ok(first) => delete_kind(&estate.clients, Kind::Bucket, &estate.name).await.map(|again| (first, again)),
+            Err(refusal) => Err(refusal),
+        };
+        note_bucket(&mut report, estate, looked_again);
+    }
     estate.close();
     report
+}
+
+/// The bucket was looked for in any case; most deployments have none.
+fn note_bucket(report: &mut CleanupReport, estate: &Estate, deleted: Result<(Deleted, Deleted), Refusal>) {
+    match deleted {
+        Ok((Deleted::Before, Deleted::Before)) => estate.gone(Kind::Bucket),
+        Ok(_) => {
+            estate.gone(Kind::Bucket);
+            report.deleted.push(estate.resource(Kind::Bucket));
+        }
+        // A client that may not use buckets has made none, and no worker said that it had.
+        Err(refusal) if refusal.cause() == Cause::Denied && !estate.store.is_there() => {
+            estate.gone(Kind::Bucket);
+            report.notes.push(format!("whether there is a bucket `{}` can't be told: {refusal}", estate.name));
+        }
+        Err(refusal) => report.left.push((estate.resource(Kind::Bucket), refusal.to_string())),
+    }
 }
 
 /// Deletes a resource if the deployment has it.
@@ -75,14 +104,6 @@ async fn keep_logs(estate: &Estate, account: Option<&Account>, report: &mut Clea
         )),
     }
     true
-}
-
-/// Takes the bucket away that an archive went through, once the function has its copy.
-pub(crate) async fn remove_bucket(estate: &Estate) {
-    if let Some(Err(refusal)) = remove_one(estate, Kind::Bucket).await {
-        // The cleanup tries again, and reports it if it is still there.
-        faast_core::log!(faast_core::log::Channel::Provider, "the bucket `{}` stays for now: {refusal}", estate.name);
-    }
 }
 
 /// Deletes one resource that was found by its tags or in the ledger.
@@ -128,15 +149,39 @@ fn found(deleted: Result<(), Refusal>) -> Result<Deleted, Refusal> {
     }
 }
 
+/// Deletes a bucket. Asked first without looking into it: deleting is free, and mostly it is empty or not there.
 async fn delete_bucket(clients: &Clients, name: &str) -> Result<(), Refusal> {
+    let deleted = clients.s3.delete_bucket().bucket(name).send().await.meaning("s3:DeleteBucket");
+    match deleted {
+        Err(refusal) if refusal.code() == NOT_EMPTY => {
+            empty_bucket(clients, name).await?;
+            clients.s3.delete_bucket().bucket(name).send().await.meaning("s3:DeleteBucket").map(drop)
+        }
+        deleted => deleted.map(drop),
+    }
+}
+
+const NOT_EMPTY: &str = "BucketNotEmpty";
+
+/// Deletes all objects, page by page; a page has as many as one request may delete.
+async fn empty_bucket(clients: &Clients, name: &str) -> Result<(), Refusal> {
     let mut pages = clients.s3.list_objects_v2().bucket(name).into_paginator().send();
     while let Some(page) = pages.next().await {
-        for key in page.meaning("s3:ListBucket")?.contents().iter().filter_map(|object| object.key()) {
-            let request = clients.s3.delete_object().bucket(name).key(key);
-            found(request.send().await.meaning("s3:DeleteObject").map(drop))?;
+        let page = page.meaning("s3:ListBucket")?;
+        let keys = page.contents().iter().filter_map(|object| object.key());
+        let objects: Vec<_> = keys.filter_map(|key| ObjectIdentifier::builder().key(key).build().ok()).collect();
+        let Ok(delete) = Delete::builder().set_objects(Some(objects)).quiet(true).build() else { continue };
+        if delete.objects().is_empty() {
+            continue;
+        }
+        let request = clients.s3.delete_objects().bucket(name).delete(delete);
+        let answer = request.send().await.meaning("s3:DeleteObject")?;
+        if let Some(error) = answer.errors().first() {
+            let (code, text) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
+            return Err(Refusal::listed("s3:DeleteObject", code, text));
         }
     }
-    clients.s3.delete_bucket().bucket(name).send().await.meaning("s3:DeleteBucket").map(drop)
+    Ok(())
 }
 
 async fn delete_role(clients: &Clients, name: &str) -> Result<(), Refusal> {

@@ -3,8 +3,9 @@
 //! Invocations have a client of their own (`invoke.rs`), because nothing here fits them: these retry by themselves, and
 //! give a call up after half a minute.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -16,17 +17,17 @@ use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use faast_core::{Error, ErrorKind, Result};
 
-use crate::config::Settings;
+use crate::config::{Keys, Settings};
 use crate::pace::Pace;
 
-/// The SDK's own retries of throttling, server faults and broken connections.
-const ATTEMPTS: u32 = 6;
-
-/// One attempt of a call without a large body. A healthy service answers within a second.
+/// One attempt of a call without a large body.
 const ATTEMPT: Duration = Duration::from_secs(30);
 
 /// How slow an uplink may be for an archive to get through in time, in bytes a second.
 const SLOW_UPLINK: u64 = 100_000;
+
+/// Written by whoever first needs a region; ends with the clients.
+type Paces = Arc<Mutex<HashMap<String, Arc<Pace>>>>;
 
 /// The clients for one region. Cheap to clone.
 #[derive(Clone)]
@@ -39,48 +40,27 @@ pub(crate) struct Clients {
     pub(crate) s3: aws_sdk_s3::Client,
     pub(crate) sqs: aws_sdk_sqs::Client,
     pub(crate) tagging: aws_sdk_resourcegroupstagging::Client,
-    /// Turns for Lambda's management calls, which are counted for the account as a whole.
+    /// Turns for Lambda's management calls, which are counted for the account and region as a whole.
     pub(crate) pace: Arc<Pace>,
+    /// The turns of all regions, so that many things that go in another one keep to its limit too.
+    paces: Paces,
 }
 
 impl Clients {
     /// Reads the environment and the shared configuration files, as far as the options leave things open.
     pub(crate) async fn load(settings: &Settings) -> Result<Self> {
-        let mut retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
-        if let Some(pause) = settings.first_pause {
-            retries = retries.with_initial_backoff(pause);
-        }
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http_client()?)
-            .retry_config(retries)
-            .timeout_config(timeouts(ATTEMPT));
-        if let Some(region) = &settings.region {
-            loader = loader.region(Region::new(region.clone()));
-        }
-        if let Some(url) = &settings.endpoint_url {
-            loader = loader.endpoint_url(url);
-        }
-        if let Some(keys) = settings.credentials.clone() {
-            loader = loader.credentials_provider(Credentials::new(
-                keys.id,
-                keys.secret,
-                keys.session_token,
-                None,
-                "given in code",
-            ));
-        }
-        let sdk = loader.load().await;
-        let Some(region) = sdk.region().map(ToString::to_string).filter(|region| !region.is_empty()) else {
-            return Err(Error::new(ErrorKind::Config, "no AWS region is set").with_hint(
-                "call `.region(\"us-west-2\")`, or set `AWS_REGION`, or `region` in the profile in `~/.aws/config`",
-            ));
-        };
-        check_region(&region)?;
+        let sdk = config(settings, DEPLOYING).await?;
+        let region = region_of(&sdk)?;
         check_endpoint(sdk.endpoint_url())?;
-        Ok(Self::new(sdk, region, Arc::default()))
+        Ok(Self::new(sdk, region))
     }
 
-    fn new(sdk: SdkConfig, region: String, pace: Arc<Pace>) -> Self {
+    pub(crate) fn new(sdk: SdkConfig, region: String) -> Self {
+        Self::paced(sdk, region, Paces::default())
+    }
+
+    fn paced(sdk: SdkConfig, region: String, paces: Paces) -> Self {
+        let pace = Arc::clone(paces.lock().unwrap_or_else(PoisonError::into_inner).entry(region.clone()).or_default());
         // Another endpoint's host name has no sub-domain for each bucket.
         let s3 = aws_sdk_s3::config::Builder::from(&sdk).force_path_style(sdk.endpoint_url().is_some()).build();
         Self {
@@ -92,6 +72,7 @@ impl Clients {
             sqs: aws_sdk_sqs::Client::new(&sdk),
             tagging: aws_sdk_resourcegroupstagging::Client::new(&sdk),
             pace,
+            paces,
             sdk,
         }
     }
@@ -102,12 +83,21 @@ impl Clients {
             return self.clone();
         }
         let sdk = self.sdk.to_builder().region(Region::new(region.to_owned())).build();
-        // Each region counts for itself.
-        Self::new(sdk, region.to_owned(), Arc::default())
+        Self::paced(sdk, region.to_owned(), Arc::clone(&self.paces))
     }
 }
 
-/// The SDK takes any text, and fails at the first call.
+/// The region, if one is set. The SDK takes any text, and fails at the first call.
+pub(crate) fn region_of(sdk: &SdkConfig) -> Result<String> {
+    let Some(region) = sdk.region().map(ToString::to_string).filter(|region| !region.is_empty()) else {
+        return Err(Error::new(ErrorKind::Config, "no AWS region is set").with_hint(
+            "call `.region(\"us-west-2\")`, or set `AWS_REGION`, or `region` in the profile in `~/.aws/config`",
+        ));
+    };
+    check_region(&region)?;
+    Ok(region)
+}
+
 fn check_region(region: &str) -> Result<()> {
     if region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         return Ok(());
@@ -117,7 +107,7 @@ fn check_region(region: &str) -> Result<()> {
 }
 
 /// The SDK takes any text, and shows the whole request in the error of the first call.
-fn check_endpoint(url: Option<&str>) -> Result<()> {
+pub(crate) fn check_endpoint(url: Option<&str>) -> Result<()> {
     let Some(url) = url.filter(|url| !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme))) else {
         return Ok(());
     };
@@ -131,9 +121,57 @@ impl fmt::Debug for Clients {
     }
 }
 
+/// How long a service is asked before it counts as silent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// The SDK's own retries of throttling, server faults and broken connections, with the first.
+    attempts: u32,
+    /// One attempt of a call without a large body.
+    attempt: Duration,
+}
+
+/// A healthy service answers within a second, but a deployment is worth waiting for.
+const DEPLOYING: Patience = Patience { attempts: 6, attempt: ATTEMPT };
+
+/// Somebody sits in front of it, and wants to know what does not answer.
+pub(crate) const ASKING: Patience = Patience { attempts: 2, attempt: Duration::from_secs(8) };
+
+/// Everything that the options, the environment and the shared configuration files say.
+pub(crate) async fn config(settings: &Settings, patience: Patience) -> Result<SdkConfig> {
+    let mut retries = RetryConfig::standard().with_max_attempts(patience.attempts);
+    if let Some(pause) = settings.first_pause {
+        retries = retries.with_initial_backoff(pause);
+    }
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client()?)
+        .retry_config(retries)
+        .timeout_config(timeouts(patience.attempt));
+    if let Some(region) = &settings.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(url) = &settings.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    if let Some(keys) = settings.credentials.clone() {
+        let Keys { id, secret, session_token } = keys;
+        loader = loader.credentials_provider(Credentials::new(id, secret, session_token, None, "given in code"));
+    }
+    Ok(loader.load().await)
+}
+
+/// Retries by the SDK.
+pub(crate) fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(DEPLOYING.attempts)
+}
+
+/// Time limits for a call without a large body.
+pub(crate) fn usual_timeouts() -> TimeoutConfig {
+    timeouts(ATTEMPT)
+}
+
 fn timeouts(attempt: Duration) -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(10))
+        .connect_timeout(attempt.min(Duration::from_secs(10)))
         .operation_attempt_timeout(attempt)
         .operation_timeout(attempt * 4)
         .build()
@@ -144,8 +182,8 @@ pub(crate) fn upload_timeouts(bytes: usize) -> TimeoutConfig {
     timeouts(ATTEMPT + Duration::from_secs(bytes as u64 / SLOW_UPLINK))
 }
 
-/// One pool for all services. It belongs to the runtime that first uses it, which is the deployment's.
-fn http_client() -> Result<pool::Client> {
+/// One pool for all services. It belongs to the runtime that first uses it, which is the deployment's or the worker's.
+pub(crate) fn http_client() -> Result<pool::Client> {
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
         Error::new(ErrorKind::Config, "the HTTPS client can't be made").with_source(error).with_hint(
             "check the system's certificates (`SSL_CERT_FILE`) and the proxy variables (`HTTPS_PROXY`, `NO_PROXY`)",

@@ -155,11 +155,12 @@ pub trait AwsOptions: Sized {
     #[must_use]
     fn tag(self, key: impl Into<String>, value: impl Into<String>) -> Self;
 
-    /// Gives the workers' role this policy, instead of the administrator's.
+    /// Gives the workers' role this policy, instead of the administrator's; and what faast itself needs for large payloads.
     #[must_use]
     fn policy_arn(self, arn: impl Into<String>) -> Self;
 
-    /// Gives the workers' role only what faast needs: writing their own logs.
+    /// Gives the workers' role only what faast needs: writing their own logs, and large payloads in the deployment's own
+    /// bucket.
     #[must_use]
     fn least_privilege(self) -> Self;
 

@@ -28,6 +28,13 @@ pub(crate) const QUEUE: &str = "queue";
 /// GB of answers.
 pub(crate) const TRANSFER_OUT: &str = "transfer out";
 
+/// Requests to S3 that write, list, or make the bucket.
+pub(crate) const STORAGE_WRITES: &str = "storage writes";
+/// Requests to S3 that read.
+pub(crate) const STORAGE_READS: &str = "storage reads";
+/// GB-months of what lies in S3.
+pub(crate) const STORAGE: &str = "storage";
+
 /// `/tmp` that costs nothing.
 const FREE_EPHEMERAL_MB: u32 = 512;
 
@@ -51,19 +58,19 @@ impl Meter {
         }
     }
 
-    /// Puts the platform's own figures into what a worker measured.
+    /// Adds the platform's own figures to what a worker measured.
     pub(crate) fn bill(&self, metering: &mut Metering, report: Option<&Report>, bytes: usize) {
         let Some(report) = report else {
             // What the worker took for billed, its start included, is no figure of the platform's.
             let billed = metering.billed.take().unwrap_or(metering.duration);
-            metering.quantities = self.quantities(ceil_ms(billed), false, bytes);
+            metering.quantities.extend(self.quantities(ceil_ms(billed), false, bytes));
             return;
         };
         metering.billed = Some(report.billed);
         if let Some(mb) = report.max_memory_mb {
             metering.peak_memory = Some(mb << 20);
         }
-        metering.quantities = self.quantities(report.billed, true, bytes);
+        metering.quantities.extend(self.quantities(report.billed, true, bytes));
     }
 
     /// An execution that failed: as reported, else as long as this side waited for it.
@@ -98,7 +105,11 @@ pub fn worst_case(plan: &Plan, timeout: Duration) -> Usage {
     /// Initialization is billed as well, and ends after so long.
     const INIT: Duration = Duration::from_secs(10);
     const LARGEST_ANSWER: usize = 6 * 1024 * 1024;
-    Meter::new(plan).quantities(timeout + INIT, false, LARGEST_ANSWER).into_iter().collect()
+    let mut worst = Meter::new(plan).quantities(timeout + INIT, false, LARGEST_ANSWER);
+    // A result that is spilled, by a worker that makes the bucket first.
+    let storage = [(STORAGE_WRITES, 2.0), (STORAGE_READS, 2.0)];
+    worst.extend(storage.map(|(metric, amount)| Quantity { metric: metric.into(), amount, measured: false }));
+    worst.into_iter().collect()
 }
 
 /// What the queue costs for one call at the very most: the largest record is written, read and deleted.

@@ -3,7 +3,7 @@
 //! ```text
 //! CreateRole ──────┬─► CreateFunction (again while the role is unknown) ─► GetFunction until Active ─► first Invoke
 //!   pack ──────────┤
-//!   [> 50 MB: pack ─► CreateBucket ─► PutObject]
+//!   [> 50 MB: pack ─► CreateBucket ─► PutObject; DeleteObject after the function]
 //!                  └─► PutRolePolicy ─► AttachRolePolicy
 //! [queue mode: CreateFunction, CreateQueue and PutRolePolicy ─► PutFunctionEventInvokeConfig, beside GetFunction]
 //! CreateLogGroup ─► PutRetentionPolicy
@@ -25,6 +25,7 @@ use tokio::sync::oneshot;
 
 use crate::classify::control::Meaning as _;
 use crate::clients::Clients;
+use crate::code::Code;
 use crate::config::{Aws, Executable, Settings};
 use crate::estate::{Estate, Stop};
 use crate::function::{AwsFunction, Way};
@@ -43,7 +44,7 @@ pub const LONGEST_CHAIN_QUEUE: [&str; 3] =
     ["iam:CreateRole", "lambda:CreateFunction", "lambda:PutFunctionEventInvokeConfig"];
 
 /// glibc of `provided.al2023`.
-const GLIBC: (u32, u32) = (2, 34);
+pub(crate) const GLIBC: (u32, u32) = (2, 34);
 
 /// Deploys; removes everything again if it fails.
 pub(crate) async fn deploy(aws: &Aws, spec: &DeploySpec, cx: &DeployContext) -> Result<Arc<dyn CloudFunction>> {
@@ -71,6 +72,7 @@ struct Made {
     function_arn: String,
     /// Where the answers are, in queue mode.
     queue_url: Option<String>,
+    archive_is_stored: bool,
     concurrency: Option<usize>,
     arch: Arch,
     ephemeral_mb: u32,
@@ -96,9 +98,11 @@ impl Made {
             Some(url) => Way::Queued(Queue::new(sdk, name, plan.clone(), url)?),
             None => Way::Direct(Invoker::new(sdk, name, plan.clone())?),
         };
-        // The function has its copy of the archive; nothing waits for the bucket to go.
-        let archive = Arc::clone(&estate);
-        cx.runtime.spawn(async move { cleanup::remove_bucket(&archive).await });
+        if self.archive_is_stored {
+            // The function has its copy of the archive; nothing waits for it to go.
+            let archive = Arc::clone(&estate);
+            cx.runtime.spawn(async move { code::remove(&archive).await });
+        }
         Ok(Arc::new(AwsFunction {
             estate,
             way,
@@ -146,17 +150,18 @@ async fn make(steps: &Steps<'_>, aws: &Aws, spec: &DeploySpec, cx: &DeployContex
         });
         let (led, active) = tokio::join!(led, steps.run(lambda::until_active(estate, &made)));
         led.and(active).ok_or(Stop::Halted)?;
-        Ok(made.function_arn.unwrap_or_default())
+        Ok((made.function_arn.unwrap_or_default(), matches!(code, Code::Stored)))
     });
     let logs = steps.run(log_group::make(estate));
     let prices = aws.prices.get_or_init(|| cost::prices(&estate.clients.sdk, &estate.clients.region, &cx.cache));
-    let (role, queue_url, function_arn, logs, concurrency, _) =
+    let (role, queue_url, function, logs, concurrency, _) =
         tokio::join!(role, queue, function, logs, account_concurrency(&estate.clients), prices);
-    let (role, queue_url, function_arn, ()) = (role?, queue_url?, function_arn?, logs?);
+    let (role, queue_url, (function_arn, archive_is_stored), ()) = (role?, queue_url?, function?, logs?);
     Some(Made {
         role: Arc::into_inner(role)?,
         function_arn,
         queue_url,
+        archive_is_stored,
         concurrency,
         arch,
         ephemeral_mb: settings.ephemeral_storage_mb.unwrap_or(FREE_STORAGE_MB),

@@ -14,6 +14,7 @@ use faast_core::{CancelToken, Error};
 use crate::classify::control::Refusal;
 use crate::clients::Clients;
 use crate::resource::{self, Kind};
+use crate::store::Store;
 use crate::tags::Tags;
 
 /// The resources of a deployment, and what is needed to make and delete them.
@@ -24,6 +25,8 @@ pub(crate) struct Estate {
     /// What every resource is called.
     pub(crate) name: String,
     pub(crate) tags: Tags,
+    /// The bucket, if one is needed.
+    pub(crate) store: Arc<Store>,
     pub(crate) keep_logs: bool,
     /// Fires when the deployment is given up, by the user or because a step failed.
     pub(crate) halt: CancelToken,
@@ -60,11 +63,15 @@ impl Estate {
         cx: &DeployContext,
         users_tags: &[(String, String)],
     ) -> Self {
+        let name = resource::name(&spec.deployment);
+        let tags = Tags::new(&spec.deployment, SystemTime::now(), spec.expires, users_tags);
+        let store = Store::new(clients.s3.clone(), name.clone(), clients.region.clone(), tags.clone());
         Self {
             clients,
             id: spec.deployment.clone(),
-            name: resource::name(&spec.deployment),
-            tags: Tags::new(&spec.deployment, SystemTime::now(), spec.expires, users_tags),
+            name,
+            tags,
+            store: Arc::new(store),
             keep_logs: spec.keep_logs,
             halt: CancelToken::new(),
             expires: spec.expires,

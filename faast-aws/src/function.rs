@@ -5,17 +5,17 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use faast_core::cost::Usage;
-use faast_core::provider::{CleanupReport, CloudFunction, Event, ExecutionId, InvokeError, Limits, Request};
+use faast_core::provider::{BlobStore, CleanupReport, CloudFunction, Event, ExecutionId, InvokeError, Limits, Request};
 use faast_core::{Error, Result};
 use futures_core::stream::BoxStream;
 
-use crate::classify::control::{Cause, Meaning as _, Refusal};
+use crate::classify::control::{Meaning as _, Refusal};
 use crate::estate::Estate;
 use crate::invoke::{Invoker, Plan};
 use crate::queue::Queue;
 use crate::resource::Kind;
 use crate::role::Account;
-use crate::{cleanup, code, cost, lambda, log_group, queue, tags};
+use crate::{cleanup, cost, lambda, log_group, queue, tags};
 
 /// One deployment on Lambda.
 #[derive(Debug)]
@@ -59,6 +59,10 @@ impl CloudFunction for AwsFunction {
         self.concurrency.map_or_else(Limits::default, Limits::concurrency)
     }
 
+    fn store(&self) -> Option<Arc<dyn BlobStore>> {
+        Some(Arc::clone(&self.estate.store) as _)
+    }
+
     async fn renew(&self, until: SystemTime) -> Result<()> {
         let (queue, function, role, group, bucket) = tokio::join!(
             queue::renew(&self.estate, until),
@@ -70,13 +74,19 @@ impl CloudFunction for AwsFunction {
         queue.and(function).and(role).and(group).and(bucket).map_err(Error::from)
     }
 
+    fn account(&self) -> String {
+        format!("{}-{}", self.account.id, self.estate.clients.region)
+    }
+
     fn log_url(&self, execution: Option<&ExecutionId>) -> String {
         log_url(&self.account.partition, &self.estate.clients.region, &self.estate.name, execution)
     }
 
     async fn usage(&self) -> Usage {
         // Everything else that is billed comes with a call.
-        self.way.queue().map(Queue::usage).unwrap_or_default()
+        let mut usage: Usage = self.estate.store.bill().of_client().into_iter().collect();
+        usage.extend(&self.way.queue().map(Queue::usage).unwrap_or_default());
+        usage
     }
 
     fn duplicates(&self) -> u64 {
@@ -122,11 +132,7 @@ impl AwsFunction {
         if !self.estate.has(Kind::Bucket) {
             return Ok(());
         }
-        match code::renew(&self.estate, &self.estate.tags.expiring(until)).await {
-            // It goes as soon as the function has its copy.
-            Err(refusal) if refusal.cause() == Cause::Gone => Ok(()),
-            other => other,
-        }
+        self.estate.store.renew(until).await
     }
 }
 

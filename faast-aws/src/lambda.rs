@@ -66,6 +66,8 @@ impl NewFunction<'_> {
     /// Asks for the function until Lambda knows the role.
     pub(crate) async fn create(&self, estate: &Estate, role: &Role) -> Result<FunctionConfiguration, Stop> {
         estate.go_on()?;
+        // From the first execution on, a worker may make the bucket too.
+        estate.intend(Kind::Bucket);
         estate.intend(Kind::Function);
         let pauses = Pauses::new(role_known(role.wait), Rng::new());
         let made = wait(&RealTime::start(), pauses, &estate.halt, || async {

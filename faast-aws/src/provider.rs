@@ -9,7 +9,7 @@ use faast_core::cache::CacheFolder;
 use faast_core::cost::PriceTable;
 use faast_core::provider::{
     CancelSupport, Capabilities, CloudFunction, CloudProvider, Deleted, DeployContext, DeploySpec, MemoryLimit, Mode,
-    ProviderEntry, Resource, StrayScope,
+    ProviderEntry, ProviderTools, Resource, StrayScope,
 };
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt as _, stream};
@@ -91,6 +91,7 @@ impl CloudProvider for Aws {
         capabilities.memory_limit = MemoryLimit::Enforced;
         capabilities.memory_mb = Some((128, 10_240));
         capabilities.max_timeout = Some(LONGEST.saturating_sub(TO_SAY_SO));
+        capabilities.spill = true;
         // The worker has 2 s, then the answer comes over the network.
         capabilities.timeout_grace = Duration::from_secs(5);
         capabilities.defaults.memory_mb = Some(ONE_VCPU_MB);
@@ -128,6 +129,10 @@ impl CloudProvider for Aws {
         }
         // The deployment has looked them up already, beside its other steps.
         Ok(self.prices.get_or_init(|| cost::prices(&clients.sdk, &clients.region, &cache)).await.clone())
+    }
+
+    fn tools(&self) -> Option<&dyn ProviderTools> {
+        Some(self)
     }
 }
 

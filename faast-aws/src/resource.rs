@@ -9,7 +9,7 @@ use faast_core::provider::{DeploymentId, Resource};
 pub(crate) enum Kind {
     /// Holds the answers in queue mode.
     Queue,
-    /// Holds an archive that is too large for the request that makes the function.
+    /// Holds what is too large for Lambda: payloads, and an archive. Made when it is needed, so mostly not there.
     Bucket,
     Function,
     LogGroup,
@@ -74,7 +74,7 @@ impl Kind {
 }
 
 /// Where Lambda keeps the logs of functions, unless told otherwise.
-const LOG_GROUPS: &str = "/aws/lambda/";
+pub(crate) const LOG_GROUPS: &str = "/aws/lambda/";
 
 /// The path of faast's roles.
 pub(crate) const ROLE_PATH: &str = "/faast/";

@@ -71,7 +71,7 @@ pub(crate) async fn find_or_make(estate: &Estate, choice: &RoleChoice) -> Result
         let grant = choice.grant.clone().unwrap_or(Grant::LeastPrivilege);
         let instead = match &grant {
             Grant::Policy(arn) => format!("the policy `{arn}`"),
-            Grant::LeastPrivilege => "nothing but the right to write its logs".into(),
+            Grant::LeastPrivilege => "nothing but the rights that faast needs".into(),
         };
         faast_core::log!(
             Channel::Warning,
@@ -158,7 +158,7 @@ pub(crate) struct Needs {
 pub(crate) async fn give(estate: &Estate, role: &Role, needs: Needs) -> Result<(), Stop> {
     let Some(policies) = &role.grant else { return Ok(()) };
     let iam = &estate.clients.iam;
-    let document = inline(estate, role, policies == &Policies::Chosen(Grant::LeastPrivilege), needs).to_string();
+    let document = inline(estate, role, policies, needs).to_string();
     estate.go_on()?;
     // IAM tells its own parts late too: a role may be unknown to the next call.
     while_passing(&[Cause::Gone, Cause::Busy], &estate.halt, || async {
@@ -206,8 +206,9 @@ fn trust() -> Value {
 
 /// The policy that every role of faast's own has. The log group is made by the client: were workers allowed to make it,
 /// a late line would bring it back after the cleanup, without tags and for ever.
-fn inline(estate: &Estate, role: &Role, narrow: bool, needs: Needs) -> Value {
+fn inline(estate: &Estate, role: &Role, policies: &Policies, needs: Needs) -> Value {
     let Account { partition, id } = &role.account;
+    let narrow = policies == &Policies::Chosen(Grant::LeastPrivilege);
     let (region, group) = (&estate.clients.region, Kind::LogGroup.id(&estate.name));
     let mut statements = vec![json!({ "Effect": "Deny", "Action": "logs:CreateLogGroup", "Resource": "*" })];
     if narrow {
@@ -237,7 +238,24 @@ fn inline(estate: &Estate, role: &Role, narrow: bool, needs: Needs) -> Value {
         let arn = queue::arn(estate, &role.account);
         statements.push(json!({ "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": arn }));
     }
+    if policies != &Policies::Administrator {
+        statements.extend(spill(partition, &estate.name));
+    }
     json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+/// What a worker does with payloads above the limit: the deployment's bucket, and nothing else in S3. Tags that come with
+/// a bucket need the right to tag.
+fn spill(partition: &str, bucket: &str) -> [Value; 2] {
+    let bucket = format!("arn:{partition}:s3:::{bucket}");
+    [
+        json!({ "Effect": "Allow", "Action": ["s3:CreateBucket", "s3:TagResource"], "Resource": bucket }),
+        json!({
+            "Effect": "Allow",
+            "Action": ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+            "Resource": format!("{bucket}/*"),
+        }),
+    ]
 }
 
 #[cfg(test)]

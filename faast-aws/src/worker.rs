@@ -13,15 +13,16 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use faast_core::provider::{EventSink, ExecutionId, InstanceId, Request, WorkerStart, WorkerTransport};
+use faast_core::provider::{BlobStore, EventSink, ExecutionId, InstanceId, Request, WorkerStart, WorkerTransport};
 use faast_core::wire::frame;
 use faast_core::worker::Mark;
 
 use self::answer::{Begin, Sink};
 use self::deadline::Deadline;
 use self::http::{Connection, Response};
-use crate::NAME;
-use crate::body;
+use crate::config::Keys;
+use crate::store::{Sandbox, WorkerStore};
+use crate::{NAME, body, resource};
 
 /// The type of the error that is told when an event is no request of faast.
 pub(crate) const NOT_A_REQUEST: &str = "Faast.NotARequest";
@@ -50,6 +51,7 @@ pub(crate) fn worker_transport(_: &WorkerStart) -> Option<Box<dyn WorkerTranspor
     let sink = Sink::new(Connection::new(&api), InstanceId(log_stream.into()));
     Some(Box::new(LambdaTransport {
         sink: Arc::new(sink),
+        store: sandbox().map(|sandbox| Arc::new(WorkerStore::new(sandbox))),
         deadline: Deadline::default(),
         depth: mark.depth,
         memory_mb,
@@ -58,8 +60,21 @@ pub(crate) fn worker_transport(_: &WorkerStart) -> Option<Box<dyn WorkerTranspor
     }))
 }
 
+/// What the store needs to know, if this is a function that has a bucket.
+fn sandbox() -> Option<Sandbox> {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let (id, secret) = (variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?);
+    let function = variable("AWS_LAMBDA_FUNCTION_NAME").filter(|name| resource::deployment_of(name).is_some())?;
+    // As every SDK has it. A platform that is not AWS sets it, or the user with `.env(..)`: where the client finds S3 says
+    // nothing about where a worker does.
+    let endpoint = variable("AWS_ENDPOINT_URL_S3").or_else(|| variable("AWS_ENDPOINT_URL"));
+    let keys = Keys { id, secret, session_token: variable("AWS_SESSION_TOKEN") };
+    Some(Sandbox { function, region: variable("AWS_REGION")?, keys, endpoint })
+}
+
 struct LambdaTransport {
     sink: Arc<Sink>,
+    store: Option<Arc<WorkerStore>>,
     deadline: Deadline,
     depth: u32,
     memory_mb: Option<u64>,
@@ -91,6 +106,10 @@ impl WorkerTransport for LambdaTransport {
 
     fn events(&self) -> Arc<dyn EventSink> {
         Arc::clone(&self.sink) as _
+    }
+
+    fn store(&self) -> Option<Arc<dyn BlobStore>> {
+        Some(self.store.clone()?)
     }
 
     fn memory_limit(&self) -> Option<u64> {

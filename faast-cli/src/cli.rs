@@ -14,7 +14,7 @@ Exit codes:
   1  something is left that `faast cleanup <PROVIDER> -x` would delete, or something failed
   2  the command line is wrong: an unknown option or provider";
 
-/// Sees and removes what deployments of faast left behind.
+/// Sees and removes what deployments of faast left behind, and says beforehand whether one would work.
 #[derive(Debug, Parser)]
 #[command(name = "faast", version, about, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
@@ -36,6 +36,67 @@ pub(crate) enum Command {
         after_help = "Exit codes:\n  0  listed\n  1  something could not be looked at\n  2  the command line is wrong"
     )]
     List(List),
+    /// Finds everything that would keep a deployment from working, or make it slow, without changing anything.
+    ///
+    /// Credentials and region with their sources, the account, every permission that is missing, quotas and the time that
+    /// a job needs, endpoints, the clock, tools for builds.
+    #[command(
+        after_help = "Exit codes:\n  0  a deployment should work; there may be warnings\n  1  it does not work, or it \
+                      can't be found out\n  2  the command line is wrong: an unknown option or provider"
+    )]
+    Doctor(Doctor),
+    /// Prints the least policy for whoever deploys.
+    #[command(
+        after_help = "Exit codes:\n  0  printed\n  1  the provider has no permissions\n  2  the command line is wrong: an \
+                      unknown option or provider"
+    )]
+    Policy(Policy),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) job: Job,
+    /// Say how long so many calls need.
+    #[arg(long, value_name = "N")]
+    pub(crate) calls: Option<u64>,
+    /// How long one of these calls runs.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
+    pub(crate) seconds: f64,
+    /// The job's `concurrency`.
+    #[arg(long, value_name = "N")]
+    pub(crate) concurrency: Option<usize>,
+    /// Print JSON, for machines.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Policy {
+    #[command(flatten)]
+    pub(crate) job: Job,
+}
+
+/// What is meant to be deployed.
+#[derive(Debug, Args)]
+pub(crate) struct Job {
+    /// The provider: aws, local.
+    pub(crate) provider: String,
+    /// An option that the job uses, as the provider's documentation names it; can be given several times. An unknown one
+    /// is answered with those that there are.
+    #[arg(long = "with", value_name = "OPTION")]
+    pub(crate) with: Vec<String>,
+    /// What is done by default and the job does without; can be given several times.
+    #[arg(long = "without", value_name = "OPTION")]
+    pub(crate) without: Vec<String>,
+    /// The region; by default the configured one.
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
+    if (0.0..=1e6).contains(&seconds) { Ok(seconds) } else { Err("it is not between 0 and 1000000".to_owned()) }
 }
 
 #[derive(Debug, Args)]

@@ -1,13 +1,14 @@
-//! The `faast` command: what deployments left behind, and how to be rid of it.
+//! The `faast` command: what deployments left behind and how to be rid of it, and whether they would work at all.
 //!
 //! This file starts the runtime and turns outcomes into exit codes. `cli.rs` says what can be asked for, each command has
-//! a file of its own, and all decisions on what may be deleted are core's (`faast::core::stray`).
+//! a file of its own; what may be deleted is core's decision (`faast::core::stray`), what is well is the provider's.
 
 #![forbid(unsafe_code)]
 
 mod account;
 mod cleanup;
 mod cli;
+mod doctor;
 mod explain;
 mod json;
 mod list;
@@ -42,6 +43,8 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Cleanup(options) => cleanup::run(&options).await,
             Command::List(options) => list::run(&options).await,
+            Command::Doctor(options) => doctor::run(&options).await,
+            Command::Policy(options) => doctor::policy(&options),
         }
     });
     match outcome {

@@ -41,8 +41,18 @@ fn double(n: u32) -> u32 {
     n * 2
 }
 
+#[faast::function]
+fn length(text: &str) -> usize {
+    text.len()
+}
+
+/// More than Lambda carries, so that it goes through a bucket.
+const LARGE: usize = 5 << 20;
+
 fn on(endpoint: &str) -> faast::Builder<faast::Aws> {
-    faast::aws().region("us-west-2").endpoint_url(endpoint).credentials("test", "test", None).retention_days(1)
+    let builder = faast::aws().region("us-west-2").endpoint_url(endpoint).credentials("test", "test", None);
+    // Only its own calls: a collection would come once a day, and end with the job.
+    builder.retention_days(1).gc(faast::Gc::Off)
 }
 
 /// The client that is killed: deploys, maps, cleans up. Does nothing in a test run.
@@ -54,6 +64,7 @@ fn program() {
         let cloud = on(&endpoint).mode(mode).concurrency(2).deploy().await.unwrap();
         let doubled = cloud.map((0..6).map(double::call)).try_collect().await.unwrap();
         assert_eq!(doubled, [0, 2, 4, 6, 8, 10]);
+        assert_eq!(cloud.run(length::call(&"x".repeat(LARGE))).await.unwrap(), LARGE);
         cloud.cleanup().await.unwrap();
     });
 }

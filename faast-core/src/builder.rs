@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::cloud::{Cloud, deploy};
 use crate::error::Result;
-use crate::options::{Arch, Hedge, Options};
+use crate::options::{Arch, Gc, Hedge, Options};
 use crate::provider::{CloudProvider, Mode};
 
 /// A provider and the options of a deployment. Methods that only one provider has come by its extension trait.
@@ -110,9 +110,16 @@ impl<P: CloudProvider> Builder<P> {
         self.with(|options| options.budget_usd = Some(dollars))
     }
 
-    /// Days until garbage collection may take what was never cleaned up; 1 unless set.
+    /// Days after the client's last sign of life until what was never cleaned up expires; 1 unless set. It is written
+    /// into the deployment's own tags, so that it holds for whoever collects.
     pub fn retention_days(self, days: u32) -> Self {
         self.with(|options| options.retention_days = Some(days))
+    }
+
+    /// Whether this deployment also takes away what others that were never cleaned up have left behind, once it has
+    /// expired: [`Gc::Auto`] unless set. It happens in the background, ends with the cleanup, and fails nothing.
+    pub fn gc(self, gc: Gc) -> Self {
+        self.with(|options| options.gc = gc)
     }
 
     /// Keeps the logs when the deployment is cleaned up.

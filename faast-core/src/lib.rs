@@ -39,6 +39,6 @@ pub use self::cancel::CancelToken;
 pub use self::cloud::{Cloud, Detail, FromIter, FromStream, Indexed, Items, Keyed, Map, Ordered, Run, Timings};
 pub use self::error::{Error, ErrorKind, Result};
 pub use self::event::{CloudEvent, CloudEventKind, Events};
-pub use self::options::{Arch, Hedge};
+pub use self::options::{Arch, Gc, Hedge};
 pub use self::stats::{FunctionStats, Stats};
 pub use self::worker::{Context, context};

@@ -14,6 +14,16 @@ pub enum Hedge {
     Off,
 }
 
+/// Whether a deployment takes away what clients that died long ago left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Gc {
+    /// Beside the deployment, at most once a day in each account and region: what faast made and what has expired.
+    #[default]
+    Auto,
+    /// Never; `faast cleanup` does it by hand.
+    Off,
+}
+
 /// The processor that workers run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -63,6 +73,7 @@ pub(crate) struct Options {
     pub(crate) exclude: Vec<String>,
     pub(crate) budget_usd: Option<f64>,
     pub(crate) retention_days: Option<u32>,
+    pub(crate) gc: Gc,
     pub(crate) keep_logs: bool,
     pub(crate) description: Option<String>,
 }

@@ -97,7 +97,9 @@ pub(crate) fn close(pool: &Arc<Pool>, keep_logs: bool) -> CleanupReport {
             let _ = reader.join();
         }
     }
-    if let (Some(folder), false) = (pool.logs.folder(), keep_logs) {
+    if keep_logs {
+        pool.logs.keep();
+    } else if let Some(folder) = pool.logs.folder() {
         let resource = Resource::new(LOG_FOLDER, folder.display().to_string());
         match remove(folder) {
             Ok(_) => report.deleted.push(resource),
@@ -152,7 +154,7 @@ fn log_folder(folder: &Path) -> Option<Resource> {
     resource.expires = match logs::owner(folder) {
         // It is needed as long as its client lives, and nobody knows how long that is.
         Some(client) if is_alive(client) => None,
-        Some(_) => Some(made),
+        Some(_) => Some(logs::expires(folder).unwrap_or(made)),
         // Its client was killed before it wrote into it, or is about to; anything else was not made by faast.
         None if fs::read_dir(folder).ok()?.next().is_none() => made.checked_add(CacheFolder::MAX_AGE),
         None => return None,
@@ -206,6 +208,24 @@ mod tests {
         assert_eq!(found(false, later), [(dead.clone(), Some(made(&dead)))]);
         assert_eq!(found(true, later), [(dead.clone(), Some(made(&dead))), (live, None), empty.clone()]);
         assert_eq!(found(false, later + CacheFolder::MAX_AGE), [(dead.clone(), Some(made(&dead))), empty]);
+    }
+
+    #[test]
+    fn logs_of_a_dead_client_are_kept_as_long_as_it_said_and_for_ever_if_they_are_to_be_kept() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = CacheFolder::at(home.path().join("local"));
+        let expires = SystemTime::now() + Duration::from_hours(25);
+        let logs = logs::Logs::create(&cache, &"dead".into(), SystemTime::now());
+        logs.renew(expires).unwrap();
+        let folder = logs.folder().unwrap().to_owned();
+        fs::write(folder.join("worker-0.log"), "words").unwrap();
+        fs::write(folder.join("client.pid"), "999999999").unwrap();
+        let found = |now| find(&cache, false, now).unwrap().len();
+        assert_eq!(found(expires - Duration::from_hours(1)), 0);
+        assert_eq!(found(expires), 1);
+        logs.keep();
+        assert_eq!(found(expires + Duration::from_hours(10_000)), 0);
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 1, "the log alone");
     }
 
     #[test]

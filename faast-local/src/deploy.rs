@@ -36,7 +36,7 @@ pub(crate) fn deploy(place: Place, spec: &DeploySpec, cx: &DeployContext) -> Res
         }
         return Ok(Arc::new(Threads::new(spec.concurrency)));
     }
-    let logs = Logs::create(&cx.cache, &spec.deployment);
+    let logs = Logs::create(&cx.cache, &spec.deployment, spec.expires);
     let concurrency = affordable(spec.concurrency);
     let pool = Pool::new(launch(spec), logs, spec.memory_mb, concurrency, cx.runtime.clone());
     let function = LocalFunction::new(pool, spec.keep_logs);
@@ -67,7 +67,7 @@ fn program_name() -> String {
 }
 
 /// Workers that the limit of open descriptors allows.
-fn affordable(wanted: usize) -> usize {
+pub(crate) fn affordable(wanted: usize) -> usize {
     let Some(limit) = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok()) else {
         return wanted;
     };

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use faast_core::Result;
 use faast_core::cost::Usage;
 use faast_core::provider::{CleanupReport, CloudFunction, Event, ExecutionId, InvokeError, Limits, Request};
+use faast_core::{Error, ErrorKind, Result};
 use futures_core::stream::BoxStream;
 
 use crate::cleanup;
@@ -47,9 +47,10 @@ impl CloudFunction for LocalFunction {
         Limits::concurrency(self.pool.concurrency())
     }
 
-    async fn renew(&self, _: SystemTime) -> Result<()> {
-        // What is left behind expires with this process; there is no tag to be moved.
-        Ok(())
+    async fn renew(&self, until: SystemTime) -> Result<()> {
+        self.pool.logs.renew(until).map_err(|error| {
+            Error::new(ErrorKind::Io, "the log folder's time of expiry can't be written").with_source(error)
+        })
     }
 
     fn log_url(&self, execution: Option<&ExecutionId>) -> String {

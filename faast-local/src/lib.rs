@@ -10,6 +10,7 @@ mod classify;
 mod cleanup;
 mod config;
 mod deploy;
+mod doctor;
 mod frame;
 mod in_process;
 mod invoke;

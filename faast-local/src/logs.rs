@@ -1,18 +1,22 @@
 //! Log files: one folder for a deployment, one file for a worker, and their `file://` addresses.
 //!
 //! The folder is `~/.faast/local/logs/<deployment>`; a file in it names the client's process, so that a later run can
-//! tell what a dead one has left behind. Logs are for people: where they can't be written, work goes on without.
+//! tell what a dead one has left behind, and another when nobody needs it any more. Logs are for people: where they can't be written, work goes on without.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use faast_core::cache::CacheFolder;
 use faast_core::provider::{DeploymentId, ExecutionId};
 
 /// Names the client's process, in every folder.
 const OWNER: &str = "client.pid";
+
+/// Says in Unix seconds when the folder expires, should its client die.
+const EXPIRES: &str = "expires";
 
 /// How much of a log is looked at, and shown.
 const TAIL: u64 = 4096;
@@ -25,10 +29,11 @@ pub(crate) struct Logs {
 
 impl Logs {
     /// Makes the folder.
-    pub(crate) fn create(cache: &CacheFolder, deployment: &DeploymentId) -> Self {
+    pub(crate) fn create(cache: &CacheFolder, deployment: &DeploymentId, expires: SystemTime) -> Self {
         let name = format!("{}/{deployment}", CacheFolder::LOGS);
         let made = cache.folder(&name).and_then(|folder| {
             fs::write(folder.join(OWNER), std::process::id().to_string())?;
+            fs::write(folder.join(EXPIRES), seconds(expires))?;
             Ok(folder)
         });
         match made {
@@ -40,6 +45,19 @@ impl Logs {
                 );
                 Self { folder: None }
             }
+        }
+    }
+
+    /// Moves the time of expiry.
+    pub(crate) fn renew(&self, until: SystemTime) -> std::io::Result<()> {
+        self.folder.as_ref().map_or(Ok(()), |folder| fs::write(folder.join(EXPIRES), seconds(until)))
+    }
+
+    /// Leaves the folder to the user: from now on it is no stray of anybody.
+    pub(crate) fn keep(&self) {
+        for name in [OWNER, EXPIRES] {
+            // What can't be removed is collected some day; there is nothing else to be done about it here.
+            let _ = self.folder.as_ref().map(|folder| fs::remove_file(folder.join(name)));
         }
     }
 
@@ -67,6 +85,16 @@ impl Logs {
 /// The process that a log folder belongs to.
 pub(crate) fn owner(folder: &Path) -> Option<u32> {
     fs::read_to_string(folder.join(OWNER)).ok()?.trim().parse().ok()
+}
+
+/// From when on nobody needs a log folder, if it says so.
+pub(crate) fn expires(folder: &Path) -> Option<SystemTime> {
+    let seconds = fs::read_to_string(folder.join(EXPIRES)).ok()?.trim().parse().ok()?;
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+fn seconds(time: SystemTime) -> String {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string()
 }
 
 /// A `file://` address; paths keep their slashes, everything unusual is escaped.

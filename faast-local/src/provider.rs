@@ -7,7 +7,7 @@ use faast_core::Result;
 use faast_core::cost::PriceTable;
 use faast_core::provider::{
     CancelSupport, Capabilities, CloudFunction, CloudProvider, Deleted, DeployContext, DeploySpec, MemoryLimit, Mode,
-    Resource, StrayScope, cores,
+    ProviderTools, Resource, StrayScope, cores,
 };
 use futures_core::stream::BoxStream;
 
@@ -68,5 +68,9 @@ impl CloudProvider for Local {
 
     async fn prices(&self, _: &str) -> Result<PriceTable> {
         Ok(PriceTable::default())
+    }
+
+    fn tools(&self) -> Option<&dyn ProviderTools> {
+        Some(self)
     }
 }

@@ -11,7 +11,7 @@ use faast_core::log::Channel;
 use faast_core::{Error, ErrorKind, Result, log};
 use serde::Deserialize;
 
-use crate::{Target, remedy};
+use crate::{Target, remedy, toolbox};
 
 /// How many lines of a failed build an error shows.
 const SHOWN_LINES: usize = 30;
@@ -118,7 +118,7 @@ impl CargoBuild {
         let triple = target.platform()?.triple;
         let gnu = format!("{triple}-gnu");
         let has_gnu = self.is_installed(&gnu)?;
-        if has_gnu && runs(Command::new("cargo-zigbuild").arg("--version")) {
+        if has_gnu && toolbox::has_zigbuild() {
             let (major, minor) = target.glibc;
             return Ok(vec![Way { tool: Tool::Zigbuild, target: format!("{gnu}.{major}.{minor}") }]);
         }
@@ -140,15 +140,11 @@ impl CargoBuild {
 
     /// Whether the standard library for a target is there.
     fn is_installed(&self, target: &str) -> Result<bool> {
-        let mut command = Command::new("rustc");
-        command.args(["--print", "target-libdir", "--target", target]).current_dir(self.folder());
-        let output = command.output().map_err(|error| {
+        toolbox::is_installed(target, self.folder()).map_err(|error| {
             Error::new(ErrorKind::Config, "there is no `rustc` to build with")
                 .with_hint("install Rust from https://rustup.rs, or name an executable: `.executable(path)`")
                 .with_source(error)
-        })?;
-        let folder = String::from_utf8_lossy(&output.stdout);
-        Ok(output.status.success() && Path::new(folder.trim()).is_dir())
+        })
     }
 
     /// Where the toolchain of the package is chosen.
@@ -268,10 +264,6 @@ fn follow(stderr: impl Read) -> String {
         last.push_back(line);
     }
     Vec::from(last).join("\n")
-}
-
-fn runs(command: &mut Command) -> bool {
-    command.stdin(Stdio::null()).output().is_ok_and(|output| output.status.success())
 }
 
 #[cfg(test)]

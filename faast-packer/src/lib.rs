@@ -21,9 +21,11 @@ mod store;
 mod strip;
 mod table;
 mod target;
+mod toolbox;
 
 pub use self::cargo_build::CargoBuild;
 pub use self::options::{Limits, PackOptions, Package};
 pub use self::pack::pack;
 pub use self::source::Source;
 pub use self::target::Target;
+pub use self::toolbox::Toolbox;

@@ -48,6 +48,10 @@ where
         self.inner.renew(until).await
     }
 
+    fn account(&self) -> String {
+        self.inner.account()
+    }
+
     fn log_url(&self, execution: Option<&ExecutionId>) -> String {
         self.inner.log_url(execution)
     }

@@ -20,6 +20,11 @@ pub fn exit(status: i32) -> Call<u32> {
     remote::crash::call(remote::Crash::Exit(status))
 }
 
+/// So many bytes that no compression makes fewer.
+pub fn noise(seed: u64, bytes: usize) -> Call<Vec<u8>> {
+    remote::noise::call(seed, bytes)
+}
+
 /// A counter of this process, at 0.
 pub fn counter() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)

@@ -10,7 +10,7 @@ pub use faast_aws::Aws;
 pub use faast_core::private as __private;
 pub use faast_core::{
     Arch, Builder, Call, CancelToken, Cloud, CloudEvent, CloudEventKind, Context, Detail, Error, ErrorKind, Events,
-    FunctionStats, Hedge, Items, Keyed, Map, Result, Run, Stats, StreamCall, Timings, context, cost,
+    FunctionStats, Gc, Hedge, Items, Keyed, Map, Result, Run, Stats, StreamCall, Timings, context, cost,
 };
 #[cfg(feature = "local")]
 pub use faast_local::Local;

@@ -68,7 +68,9 @@ pub(crate) fn for_state(code: &str) -> &'static str {
 fn denied(action: &str, text: &str) -> String {
     let principal = after(text, "User: ").map(|arn| format!(" to `{arn}`")).unwrap_or_default();
     let action = after(text, "to perform: ").unwrap_or(action);
-    format!("allow `{action}`{principal}; ARCHITECTURE.md lists the least permissions that a deployment needs")
+    format!(
+        "allow `{action}`{principal}; `faast doctor aws` finds all that is missing, `faast policy aws` prints the least policy"
+    )
 }
 
 fn pass_role(text: &str) -> String {

@@ -84,6 +84,12 @@ where
 }
 
 impl Refusal {
+    /// One refusal of many in an answer that is none itself.
+    pub(crate) fn listed(action: &'static str, code: &str, text: &str) -> Self {
+        let (cause, text) = (cause_of(code, text, 200), text.into());
+        Self(Box::new(Inner { action, cause, code: code.into(), text, unsent: false }))
+    }
+
     fn of<E>(action: &'static str, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + StdError + 'static,
@@ -143,6 +149,21 @@ impl Refusal {
         self.0.cause
     }
 
+    /// The service that it is about.
+    pub(crate) fn service(&self) -> &'static str {
+        self.0.action.split(':').next().unwrap_or_default()
+    }
+
+    /// What to do about it.
+    pub(crate) fn advice(&self) -> String {
+        advice::what_to_do(self.0.action, self.0.cause, &self.0.text)
+    }
+
+    /// The service's code.
+    pub(crate) fn code(&self) -> &str {
+        &self.0.code
+    }
+
     /// Whether the call may have had its effect all the same: its last attempt, or one that the SDK retried.
     pub(crate) fn maybe_done(&self) -> bool {
         !self.0.unsent
@@ -176,8 +197,7 @@ impl fmt::Display for Refusal {
 
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
-        let Inner { action, cause, text, .. } = &*refusal.0;
-        let kind = match cause {
+        let kind = match refusal.cause() {
             Cause::NoCredentials
             | Cause::ExpiredToken
             | Cause::BadCredentials
@@ -191,7 +211,7 @@ impl From<Refusal> for Error {
                 ErrorKind::Deploy
             }
         };
-        Error::new(kind, refusal.to_string()).with_hint(advice::what_to_do(action, *cause, text))
+        Error::new(kind, refusal.to_string()).with_hint(refusal.advice())
     }
 }
 
@@ -200,7 +220,7 @@ fn shows_signature(cause: Cause) -> bool {
 }
 
 /// The texts of an error and its sources, outermost first, without repetitions.
-fn chain(error: &dyn StdError) -> String {
+pub(crate) fn chain(error: &dyn StdError) -> String {
     let mut texts: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {

@@ -15,7 +15,9 @@ use faast_core::cost::{Price, PriceTable};
 use faast_core::log::Channel;
 use serde_json::Value;
 
-use super::{DURATION, DURATION_ARM, EPHEMERAL_STORAGE, QUEUE, REQUESTS, TRANSFER_OUT};
+use super::{
+    DURATION, DURATION_ARM, EPHEMERAL_STORAGE, QUEUE, REQUESTS, STORAGE, STORAGE_READS, STORAGE_WRITES, TRANSFER_OUT,
+};
 
 /// How long prices are waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -27,13 +29,16 @@ const PRICING_REGION: &str = "us-east-1";
 const PAGE: i32 = 100;
 
 /// The list prices of [`LISTED_REGION`] at [`LISTED`]: metric, unit, US dollars. First tiers; free tiers not subtracted.
-const LIST: [(&str, &str, f64); 6] = [
+const LIST: [(&str, &str, f64); 9] = [
     (DURATION, "GB-second", 0.000_016_666_7),
     (DURATION_ARM, "GB-second", 0.000_013_333_4),
     (REQUESTS, "request", 0.000_000_2),
     (EPHEMERAL_STORAGE, "GB-second", 0.000_000_030_9),
     (QUEUE, "request", 0.000_000_4),
     (TRANSFER_OUT, "GB", 0.09),
+    (STORAGE_WRITES, "request", 0.000_005),
+    (STORAGE_READS, "request", 0.000_000_4),
+    (STORAGE, "GB-month", 0.023),
 ];
 const LISTED: &str = "2026-09";
 const LISTED_REGION: &str = "us-east-1";
@@ -45,6 +50,10 @@ const USAGE: [(&str, &str); 4] = [
     (REQUESTS, "Request"),
     (EPHEMERAL_STORAGE, "Lambda-Storage-GB-Second"),
 ];
+
+/// How those of S3's products end.
+const USAGE_OF_S3: [(&str, &str); 3] =
+    [(STORAGE_WRITES, "Requests-Tier1"), (STORAGE_READS, "Requests-Tier2"), (STORAGE, "TimedStorage-ByteHrs")];
 
 /// The prices in a region.
 pub async fn prices(sdk: &SdkConfig, region: &str, cache: &CacheFolder) -> PriceTable {
@@ -81,22 +90,31 @@ fn table(region: &str, found: &BTreeMap<String, f64>) -> PriceTable {
     PriceTable { prices: prices.collect() }
 }
 
-/// Asks for all products of Lambda in a region, for requests of standard queues, and for traffic to the internet.
+/// Asks for all products of Lambda in a region, for traffic to the internet, and for the few of S3 and SQS that count.
 async fn ask(sdk: &SdkConfig, region: &str) -> Result<BTreeMap<String, f64>, Box<dyn std::error::Error + Send + Sync>> {
     let config = aws_sdk_pricing::config::Builder::from(sdk).region(Region::new(PRICING_REGION)).build();
     let client = Client::from_conf(config);
     let outbound = [("fromRegionCode", region), ("transferType", "AWS Outbound")];
-    let standard = [("regionCode", region), ("group", "SQS-APIRequest-Tier1"), ("queueType", "Standard")];
-    let (lambda, queues, transfer) = futures_util::future::try_join3(
-        products(&client, "AWSLambda", &[("regionCode", region)]),
-        products(&client, "AWSQueueService", &standard),
+    let here = ("regionCode", region);
+    let of_s3 = async |field, value| products(&client, "AmazonS3", &[here, (field, value)]).await;
+    let of_lambda = [here];
+    let of_queues = [here, ("group", "SQS-APIRequest-Tier1"), ("queueType", "Standard")];
+    let (lambda, queues, transfer, writes, reads, standard) = tokio::try_join!(
+        products(&client, "AWSLambda", &of_lambda),
+        products(&client, "AWSQueueService", &of_queues),
         products(&client, "AWSDataTransfer", &outbound),
-    )
-    .await?;
-    let mut found: BTreeMap<_, _> = USAGE
-        .iter()
-        .filter_map(|(metric, usage)| Some(((*metric).into(), lambda.iter().find_map(|it| price_of(it, usage))?)))
-        .collect();
+        of_s3("group", "S3-API-Tier1"),
+        of_s3("group", "S3-API-Tier2"),
+        of_s3("volumeType", "Standard"),
+    )?;
+    let s3: Vec<_> = writes.into_iter().chain(reads).chain(standard).collect();
+    let mut found = BTreeMap::new();
+    for (products, usages) in [(&lambda, &USAGE[..]), (&s3, &USAGE_OF_S3[..])] {
+        for (metric, usage) in usages {
+            let price = products.iter().find_map(|it| price_of(it, usage));
+            found.extend(price.map(|usd| ((*metric).to_owned(), usd)));
+        }
+    }
     let to_internet = transfer.iter().find_map(|it| price_of(it, "DataTransfer-Out-Bytes"));
     // The same thing has another name where the service began.
     let queue = queues.iter().find_map(|it| price_of(it, "Requests-Tier1").or_else(|| price_of(it, "Requests-RBP")));

@@ -22,6 +22,12 @@ use crate::body;
 /// Bytes of a streamed answer at most, as the platform has it.
 const MAX_STREAM: u64 = 200 * 1024 * 1024;
 
+/// Bytes of that for small events only: a hundred thousand references to the store.
+const RESERVED: u64 = 20 * 1024 * 1024;
+
+/// Bytes of an event that is small.
+const SMALL: u64 = 1024;
+
 /// How a streamed answer is announced.
 const STREAMING: &str = "Content-Type: application/octet-stream\r\n\
     Lambda-Runtime-Function-Response-Mode: streaming\r\n\
@@ -196,7 +202,11 @@ impl Out {
                 frame::encode_event(event, &mut encoded);
                 let sealed = body::seal(encoded).map_err(|_| SendError::Closed)?;
                 let size = (sealed.len() + body::LENGTH) as u64;
-                let limit = MAX_STREAM.saturating_sub(*sent);
+                let left = MAX_STREAM.saturating_sub(*sent);
+                // What is large goes through the store: the platform lets the rest of a stream out slowly, and charges for
+                // it. The end of the stream is for what refers to the store.
+                let limit =
+                    if size <= SMALL { left } else { left.saturating_sub(RESERVED).min(body::MAX_PAYLOAD as u64) };
                 if size > limit {
                     return Err(SendError::TooLarge { size, limit });
                 }

@@ -90,7 +90,7 @@ async fn the_accounts_concurrency_is_the_limit() {
 }
 
 #[tokio::test]
-async fn an_archive_of_more_than_50_mb_goes_through_a_bucket_that_does_not_stay() {
+async fn an_archive_of_more_than_50_mb_goes_through_the_bucket_and_does_not_stay_in_it() {
     let rig = Rig::new();
     let files = tempfile::tempdir().unwrap();
     let mut noise = vec![0; 54 << 20];

@@ -4,6 +4,7 @@
 
 mod deployment;
 mod leftover;
+mod permission;
 mod queue;
 mod rig;
 mod role;

@@ -47,6 +47,7 @@ fn items(args: &[u8], emit: Emit<'_>) -> Ended {
 /// An emulator and what a deployment to it needs.
 pub(crate) struct Rig {
     pub(crate) aws: AwsEmulator,
+    pub(crate) home: PathBuf,
     runtime: Runtime,
 }
 
@@ -63,7 +64,9 @@ impl Rig {
     }
 
     pub(crate) fn of(builder: AwsEmulatorBuilder) -> Self {
-        Self { aws: builder.start(), runtime: Runtime::start().unwrap() }
+        // One for all tests: the package is the same.
+        let home = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("faast-aws-emulated");
+        Self { aws: builder.start(), home, runtime: Runtime::start().unwrap() }
     }
 
     /// The provider with these options, pointed at the emulator.
@@ -77,9 +80,7 @@ impl Rig {
     }
 
     pub(crate) fn context(&self, id: &DeploymentId) -> DeployContext {
-        // One for all tests: the package is the same.
-        let home = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("faast-aws-emulated");
-        DeployContext::new(Arc::new(CacheFolder::at(home)), id.clone(), self.runtime.clone())
+        DeployContext::new(Arc::new(CacheFolder::at(&self.home)), id.clone(), self.runtime.clone())
     }
 
     pub(crate) async fn deploy(&self, options: impl FnOnce(Builder<Aws>) -> Builder<Aws>) -> Result<Deployed> {
@@ -103,9 +104,14 @@ impl Rig {
     }
 
     pub(crate) async fn strays(&self, include_live: bool) -> Vec<Resource> {
+        self.strays_of(&self.provider(|builder| builder), include_live).await
+    }
+
+    /// What this provider finds.
+    pub(crate) async fn strays_of(&self, provider: &Aws, include_live: bool) -> Vec<Resource> {
         let mut scope = StrayScope::default();
         scope.include_live = include_live;
-        self.provider(|builder| builder).stray(&scope).map(Result::unwrap).collect().await
+        provider.stray(&scope).map(Result::unwrap).collect().await
     }
 
     /// A client of the SDK, for what the provider has no call for.

@@ -6,6 +6,7 @@
 mod audit;
 mod ministack;
 mod moto;
+mod permission;
 mod place;
 mod rie;
 

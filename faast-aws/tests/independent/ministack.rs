@@ -56,6 +56,7 @@ promises! {
     cleanup_is_idempotent
     cleanup_settles_pending_calls_as_canceled
     two_deployments_do_not_touch_each_other
+    large_arguments_and_results_cross
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
@@ -192,6 +193,22 @@ fn the_narrow_role_is_enough_where_permissions_are_enforced() {
         cloud.cleanup().await.unwrap();
         assert_eq!(audit::of(&endpoint, &id), [""; 0]);
     });
+}
+
+#[test]
+fn a_result_goes_through_a_bucket_that_a_worker_with_a_narrow_role_makes() {
+    for endpoint in [place::ministack(), place::ministack_iam()] {
+        run(async {
+            let cloud = at(&endpoint).least_privilege().deploy().await.unwrap();
+            let id = cloud.deployment().to_string();
+            assert!(audit::of(&endpoint, &id).iter().all(|line| !line.starts_with("bucket")));
+            assert_eq!(cloud.run(probe::noise(1, 7 << 20)).await.unwrap().len(), 7 << 20);
+            let there = audit::of(&endpoint, &id);
+            assert!(there.iter().any(|line| line.starts_with("bucket")), "no bucket in {there:?}");
+            cloud.cleanup().await.unwrap();
+            assert_eq!(audit::of(&endpoint, &id), [""; 0]);
+        });
+    }
 }
 
 #[test]

@@ -1,11 +1,12 @@
-//! Whole jobs, as a user writes them, against the emulator in trouble: throttling, broken connections, two at once, and
-//! somebody who looks for secrets.
+//! Whole jobs, as a user writes them, against the emulator in trouble: throttling, broken connections, two at once, large
+//! payloads, and somebody who looks for secrets.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod connection;
 mod queue;
 mod secret;
+mod spill;
 mod tap;
 mod throttling;
 
@@ -56,6 +57,43 @@ fn slow(n: u32, millis: u64) -> u32 {
 fn noted(path: &str, n: u32) -> u32 {
     note(path, n);
     n
+}
+
+/// How long it is.
+#[faast::function]
+fn length(text: &str) -> usize {
+    text.len()
+}
+
+/// The bytes from the end to the beginning.
+#[faast::function]
+fn reversed(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().rev().copied().collect()
+}
+
+/// So many bytes that no compression makes fewer.
+#[faast::function]
+fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    noise_of(seed, bytes)
+}
+
+/// The same, after some milliseconds.
+#[faast::function]
+fn busy_then_noise(milliseconds: u64, bytes: usize) -> Vec<u8> {
+    std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+    noise_of(1, bytes)
+}
+
+/// An item for each size.
+#[faast::function]
+fn noises(sizes: Vec<usize>) -> impl Iterator<Item = Vec<u8>> {
+    sizes.into_iter().map(|size| noise_of(1, size))
+}
+
+fn noise_of(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut noise = vec![0; bytes];
+    fastrand::Rng::with_seed(seed).fill(&mut noise);
+    noise
 }
 
 /// Fails in its own words.

@@ -70,6 +70,21 @@ impl CacheFolder {
     }
 }
 
+impl CacheFolder {
+    /// What nobody will use any more: staged files of no deployment that `is_live`, and packages that are too old to be
+    /// used. Far less than [`clearable`](Self::clearable): nothing has to be made anew without it.
+    ///
+    /// # Errors
+    ///
+    /// When a folder can't be listed.
+    pub fn stale(&self, is_live: impl Fn(&str) -> bool, now: SystemTime) -> io::Result<Vec<Clearable>> {
+        let mut found = self.entries_older_than(Self::STAGE, Self::MAX_AGE, now)?;
+        found.retain(|path| !is_live(name(path)));
+        found.extend(self.entries_older_than(Self::PACKAGES, Self::MAX_AGE, now)?);
+        Ok(found.into_iter().map(Clearable::at).collect())
+    }
+}
+
 fn name(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }

@@ -61,6 +61,9 @@ impl CacheFolder {
     /// The folder of staged files, one for each deployment.
     pub const STAGE: &str = "stage";
 
+    /// The folder that says when garbage was last collected, a file for each account.
+    pub const GC: &str = "gc";
+
     /// The folder of workers' logs, one for each deployment.
     pub const LOGS: &str = "logs";
 
@@ -84,6 +87,11 @@ impl CacheFolder {
     /// Where the folder is. The first use makes it, or chooses the folder that takes its place.
     pub fn root(&self) -> &Path {
         self.root.get_or_init(|| self.resolve())
+    }
+
+    /// Whether the folder is where it was wanted; `false` if another one takes its place.
+    pub fn is_in_home(&self) -> bool {
+        self.wanted.as_deref() == Some(self.root())
     }
 
     /// A folder in the cache, made if need be: [`PACKAGES`](Self::PACKAGES), [`RUNS`](Self::RUNS) and so on.
@@ -191,8 +199,8 @@ pub fn is_fresh(path: &Path, age: Duration, now: SystemTime) -> bool {
     modified.is_ok_and(|at| now.duration_since(at).unwrap_or_else(|future| future.duration()) <= age)
 }
 
-/// A third party's provider may be called anything; its folder is one folder.
-fn folder_name(provider: &str) -> String {
+/// A third party's provider, or account, may be called anything; its folder is one folder.
+pub(crate) fn folder_name(provider: &str) -> String {
     let name: String =
         provider.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' }).collect();
     if name.is_empty() { "_".to_owned() } else { name }

@@ -12,17 +12,17 @@ use super::renew::{self, Renewal, SystemClock};
 use super::underway::{Deployed, Underway};
 use crate::cache::CacheFolder;
 use crate::cancel::CancelToken;
-use crate::dispatch::{Dispatcher, Policy};
+use crate::dispatch::{Dispatcher, MAX_FLYING_BYTES, MAX_FLYING_BYTES_SPILLED, Policy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::function::{self, FunctionEntry};
 use crate::leak::Counts;
 use crate::log::Channel;
-use crate::options::{Options, Resolved};
+use crate::options::{Gc, Options, Resolved};
 use crate::provider::{
     CancelSupport, Capabilities, CloudFunction, CloudProvider, DeployContext, DeploySpec, DeploymentId, ExecutionId,
 };
 use crate::runtime::Runtime;
-use crate::{stage, worker};
+use crate::{stage, stray, worker};
 
 /// A deployment, shared by the clones of its handle.
 pub(crate) struct Deployment {
@@ -65,9 +65,9 @@ pub(crate) async fn deploy<P: CloudProvider>(provider: P, options: Options) -> R
     let resolved = options.resolve(provider.name(), &capabilities)?;
     let before = crate::log::enabled(Channel::Info).then(Counts::now).flatten();
     let runtime = Runtime::start().map_err(|error| failed("the runtime thread can't start").with_source(error))?;
-    let name = provider.name();
+    let (name, provider) = (provider.name(), Arc::new(provider));
     let (context, spec) = prepare(name, &options, &resolved, &runtime)?;
-    let deployed = match Underway::start(provider, &spec, &context) {
+    let deployed = match Underway::start(&provider, &spec, &context) {
         Ok(underway) => underway.deployed().await,
         Err(error) => Err(error),
     };
@@ -95,6 +95,9 @@ pub(crate) async fn deploy<P: CloudProvider>(provider: P, options: Options) -> R
     let dispatcher = Dispatcher::start(Arc::clone(&function), spill_above, policy, &runtime);
     let renewal = Renewal { retention: resolved.retention, ledger: Arc::clone(&context.ledger) };
     runtime.spawn(renewal.run(Arc::downgrade(&function), context.abort.clone(), SystemClock));
+    if options.gc == Gc::Auto {
+        collect_beside(provider, &*function, &context, &runtime);
+    }
     crate::log!(Channel::Info, "deployed {} on `{name}`, {} functions", spec.deployment, function::all().count());
     let deployment = Arc::new(Deployment {
         id: spec.deployment,
@@ -110,6 +113,24 @@ pub(crate) async fn deploy<P: CloudProvider>(provider: P, options: Options) -> R
     });
     register(&deployment);
     Ok(Cloud(deployment))
+}
+
+/// Takes away what others left behind, in the background, until the cleanup begins. Dropping it in the middle does no
+/// harm: each step is whole, and the next deployment goes on.
+fn collect_beside<P: CloudProvider>(
+    provider: Arc<P>,
+    function: &dyn CloudFunction,
+    cx: &DeployContext,
+    runtime: &Runtime,
+) {
+    let (cache, account, abort) = (Arc::clone(&cx.cache), function.account(), cx.abort.clone());
+    runtime.spawn(async move {
+        tokio::select! {
+            biased;
+            () = abort.canceled() => {}
+            _ = stray::collect(&*provider, &cache, &account, SystemTime::now()) => {}
+        }
+    });
 }
 
 fn failed(message: &str) -> Error {
@@ -197,6 +218,7 @@ fn policy(
         batch: resolved.batch,
         max_batch: capabilities.max_batch,
         max_request_bytes: capabilities.max_request_bytes.filter(|_| !capabilities.spill),
+        max_flying_bytes: if capabilities.spill { MAX_FLYING_BYTES_SPILLED } else { MAX_FLYING_BYTES },
         cancel_kills: capabilities.cancel == CancelSupport::Kills,
         timeout_grace: capabilities.timeout_grace,
         start_grace: capabilities.start_grace,

@@ -36,10 +36,10 @@ pub(super) struct Underway {
 
 impl Underway {
     /// Starts the provider's work.
-    pub(super) fn start<P: CloudProvider>(provider: P, spec: &DeploySpec, cx: &DeployContext) -> Result<Self> {
+    pub(super) fn start<P: CloudProvider>(provider: &Arc<P>, spec: &DeploySpec, cx: &DeployContext) -> Result<Self> {
         let handle = cx.runtime.handle().ok_or_else(|| failed("the runtime thread has ended"))?;
         let (abort, runtime, staged) = (cx.abort.clone(), cx.runtime.clone(), spec.staged.clone());
-        let (spec, cx) = (spec.clone(), cx.clone());
+        let (provider, spec, cx) = (Arc::clone(provider), spec.clone(), cx.clone());
         let task = handle.spawn(async move {
             let name = provider.name();
             crate::log!(Channel::Provider, "deploying {} on `{name}`", spec.deployment);

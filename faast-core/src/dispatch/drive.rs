@@ -12,6 +12,7 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Instant;
 
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
@@ -20,10 +21,10 @@ use tokio::task::unconstrained;
 
 use super::Dispatcher;
 use super::owner::{Gate, Owner, Settled};
-use super::spill;
+use super::spill::{self, Books};
 use super::state::{Out, RequestKey};
 use crate::log::Channel;
-use crate::provider::{Event, InvokeError, Request};
+use crate::provider::{CallId, Event, InvokeError, Request};
 
 /// Nobody has it.
 const IDLE: u8 = 0;
@@ -135,9 +136,12 @@ impl RequestTask {
             let request = mem::replace(request, Request::empty());
             let (calls, first) = (request.calls.len(), request.calls.first().map(|call| call.id.0));
             crate::log!(Channel::Provider, "invoking {calls} calls, the first is {}", first.unwrap_or_default());
-            *stage = Stage::Running(match &dispatcher.store {
+            *stage = Stage::Running(match &dispatcher.spill {
                 None => dispatcher.function.invoke(request),
-                Some((store, limit)) => spill::invoke(&dispatcher.function, store, *limit, request),
+                Some(spill) => {
+                    let books = Account { dispatcher: Weak::clone(&self.dispatcher), key: self.key };
+                    spill::invoke(spill, &dispatcher.function, books, request)
+                }
             });
         }
         let Stage::Running(stream) = &mut *stage else { return (Vec::new(), More::No) };
@@ -174,6 +178,26 @@ impl RequestTask {
         };
         *stage = Stage::Ended;
         (events, end.map_or(More::No, More::Ended))
+    }
+}
+
+/// A request's place in the dispatcher's books. Its stream is never polled or dropped while those are locked.
+struct Account {
+    dispatcher: Weak<Dispatcher>,
+    key: RequestKey,
+}
+
+impl Books for Account {
+    fn transferring(&self, busy: bool) {
+        if let Some(dispatcher) = self.dispatcher.upgrade() {
+            dispatcher.with_state(|state| state.transferring(self.key, busy, Instant::now()));
+        }
+    }
+
+    fn waits_for(&self, call: CallId) -> bool {
+        self.dispatcher
+            .upgrade()
+            .is_some_and(|dispatcher| dispatcher.with_state(|state| state.waits_for(self.key, call)))
     }
 }
 

@@ -52,6 +52,21 @@ impl State {
         }
     }
 
+    /// A transfer of a request begins or ends. An attempt counts from when its arguments are there.
+    pub(crate) fn transferring(&mut self, key: RequestKey, busy: bool, now: Instant) {
+        let Some(request) = self.request_mut(key) else { return };
+        request.transferring = busy;
+        if !busy && request.running_since.is_none() {
+            request.sent = now;
+        }
+    }
+
+    /// Whether a call of a request has not been settled by another attempt.
+    pub(crate) fn waits_for(&self, key: RequestKey, id: CallId) -> bool {
+        let call = self.request(key).and_then(|request| request.calls.iter().find(|call| call.id == id.0));
+        call.is_some_and(|call| self.live(*call).is_some())
+    }
+
     fn item(&mut self, call: CallRef, body: Payload, out: &mut Out) {
         let Some(state) = self.live_mut(call) else { return };
         state.items += 1;

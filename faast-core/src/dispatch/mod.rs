@@ -31,12 +31,14 @@ use tokio::sync::{Notify, mpsc};
 pub use self::drive::drive_here;
 use self::drive::{Driver, RequestTask};
 pub(crate) use self::owner::{Gate, Owner, Report, Settled, Submission};
+pub(crate) use self::send::{MAX_FLYING_BYTES, MAX_FLYING_BYTES_SPILLED};
+use self::spill::Spill;
 use self::state::Failed;
 pub(crate) use self::state::{CallRef, Out, Policy, State};
 use crate::call::RetryIf;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Announcer, Events};
-use crate::provider::{BlobStore, CloudFunction};
+use crate::provider::CloudFunction;
 use crate::runtime::Runtime;
 use crate::stats::Stats;
 
@@ -44,8 +46,8 @@ use crate::stats::Stats;
 pub(crate) struct Dispatcher {
     state: Mutex<State>,
     function: Arc<dyn CloudFunction>,
-    /// Where payloads above so many bytes go.
-    store: Option<(Arc<dyn BlobStore>, u64)>,
+    /// Where large payloads go.
+    spill: Option<Arc<Spill>>,
     runtime: Runtime,
     ready: mpsc::UnboundedSender<Arc<RequestTask>>,
     /// Told when the earliest moment that matters has come forward.
@@ -62,11 +64,12 @@ impl Dispatcher {
         runtime: &Runtime,
     ) -> Arc<Self> {
         let (ready, woken) = mpsc::unbounded_channel();
-        let store = spill_above.and_then(|limit| Some((function.store()?, limit)));
+        let spill = spill_above
+            .and_then(|limit| Some(Arc::new(Spill { store: function.store()?, limit, runtime: runtime.clone() })));
         let dispatcher = Arc::new(Self {
             state: Mutex::new(State::new(policy, fastrand::Rng::new())),
             function,
-            store,
+            spill,
             ready,
             clock: Notify::new(),
             announcer: Announcer::default(),

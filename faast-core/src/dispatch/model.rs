@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::owner::{Owner, Settled, Submission};
 use super::state::{Out, Policy, RequestKey, State};
+use super::{MAX_FLYING_BYTES, MAX_FLYING_BYTES_SPILLED};
 use crate::call::CallOptions;
 use crate::cost::{Price, PriceTable, Quantity};
 use crate::error::{Error, ErrorKind};
@@ -41,6 +42,7 @@ fn policy() -> Policy {
         batch: Some(1),
         max_batch: 64,
         max_request_bytes: None,
+        max_flying_bytes: MAX_FLYING_BYTES,
         cancel_kills: true,
         timeout_grace: Duration::from_secs(1),
         start_grace: Duration::from_secs(10),
@@ -113,10 +115,13 @@ impl World {
     }
 
     fn submit(&mut self, entry: &'static FunctionEntry, options: Option<CallOptions>) {
+        self.submit_args(entry, options, Bytes::from_static(b"args"));
+    }
+
+    fn submit_args(&mut self, entry: &'static FunctionEntry, options: Option<CallOptions>, args: Bytes) {
         let owner = Arc::clone(&self.results) as Arc<dyn Owner>;
         let (key, options) = (self.next_key, options.map(Box::new));
         self.next_key += 1;
-        let args = Bytes::from_static(b"args");
         self.change(|state, now, out| {
             state.submit(Submission { entry, args, options, owner, key, index: Some(key) }, now, out);
         });
@@ -260,6 +265,40 @@ fn an_attempt_ends_at_its_time_out_counted_from_its_start() {
     assert_eq!(world.result(0), None);
     world.advance(Duration::from_millis(1));
     assert_eq!(world.result(0), Some(Err(ErrorKind::Timeout)));
+}
+
+#[test]
+fn a_transfer_to_the_store_is_no_part_of_the_attempt() {
+    let hedging = Policy { timeout: Duration::from_secs(2), hedge: true, ..policy() };
+    let mut world = World::new(hedging, 1);
+    for _ in 0..10 {
+        world.submit(&PLAIN, None);
+        let (key, call) = world.only();
+        world.done(key, call, Duration::from_millis(10), 0.0);
+        world.end(key, Ok(()));
+    }
+    world.submit(&PLAIN, None);
+    let (key, call) = world.only();
+    world.change(|state, now, _| state.transferring(key, true, now));
+    world.advance(Duration::from_secs(50));
+    assert_eq!((world.result(10), world.flying.len()), (None, 1), "it was ended or hedged");
+    world.change(|state, now, _| state.transferring(key, false, now));
+    world.advance(Duration::from_millis(900));
+    assert_eq!(world.flying.len(), 1, "it counts from when its arguments are there");
+    assert!(world.state.waits_for(key, call));
+    world.advance(Duration::from_secs(20));
+    assert_ne!(world.result(10), None);
+    assert!(!world.state.waits_for(key, call));
+}
+
+#[test]
+fn large_arguments_fly_together_where_they_can_be_stored() {
+    let large = Bytes::from(vec![0; 10 << 20]);
+    for (max_flying_bytes, at_once) in [(MAX_FLYING_BYTES, 2), (MAX_FLYING_BYTES_SPILLED, 20)] {
+        let mut world = World::new(Policy { max_flying_bytes, concurrency: 20, ..policy() }, 1);
+        (0..30).for_each(|_| world.submit_args(&PLAIN, None, large.clone()));
+        assert_eq!(world.flying.len(), at_once);
+    }
 }
 
 #[test]

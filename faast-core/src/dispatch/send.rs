@@ -17,7 +17,10 @@ const PULLED_WHEN_CLOSED: usize = 64;
 const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
 
 /// Bytes of arguments in flight at most, unless a single call has more.
-const MAX_FLYING_BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const MAX_FLYING_BYTES: usize = 16 * 1024 * 1024;
+
+/// The same where payloads may go through a store: with arguments of 20 MB the other limit would mean one call at a time.
+pub(crate) const MAX_FLYING_BYTES_SPILLED: usize = 256 * 1024 * 1024;
 
 /// Calls that maps keep in line at most.
 const MAX_QUEUED_CALLS: usize = 16 * 1024;
@@ -53,7 +56,7 @@ impl State {
             return;
         }
         while self.requests.len() < self.window.size() && !self.queue.is_empty() && !self.closed {
-            if self.flying_bytes >= MAX_FLYING_BYTES {
+            if self.flying_bytes >= self.policy.max_flying_bytes {
                 return;
             }
             let calls = self.fill(now, out);
@@ -84,7 +87,7 @@ impl State {
             let full = !calls.is_empty()
                 && (alone
                     || automatic && calls.len() >= share && filling.seconds() >= batch::WORTH_WAKING.as_secs_f64()
-                    || self.flying_bytes + bytes > MAX_FLYING_BYTES);
+                    || self.flying_bytes + bytes > self.policy.max_flying_bytes);
             if full || !filling.admits(bytes, estimate) || !self.may_start(now, out) {
                 break;
             }
@@ -170,6 +173,7 @@ impl State {
             task: None,
             sent: now,
             running_since: None,
+            transferring: false,
             bytes,
             instance: None,
             execution: None,

@@ -1,110 +1,241 @@
 //! Spilling on the client's side: arguments above the transport's limit go to the store before the request, results
-//! that were spilled are fetched before anybody sees them, and both are deleted as soon as they have been read.
+//! that were spilled are fetched before anybody sees them, and both are deleted when they have been read.
+//!
+//! What is stored for a request belongs to that request alone ([`BlobKey::fresh`]), so that its end, however it comes, is
+//! the end of its arguments: no other attempt reads them. Results of calls that nobody waits for any more are deleted
+//! unread. What this misses, because a worker was never heard of again, goes with the deployment's cleanup.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_core::stream::BoxStream;
+use futures_util::future::try_join_all;
 use futures_util::{StreamExt, stream};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind};
 use crate::provider::{
-    BlobKey, BlobRef, BlobStore, CloudFunction, Event, InvokeError, Outcome, Payload, Ran, Request, RetryClass,
+    BlobKey, BlobRef, BlobStore, CallId, CloudFunction, Event, Failure, InvokeError, Outcome, Payload, Ran, Request,
 };
+use crate::runtime::Runtime;
+use crate::wire::frame;
 
-/// Invokes a function whose arguments or results may need the store.
+/// Where payloads above a limit go.
+pub(super) struct Spill {
+    pub(super) store: Arc<dyn BlobStore>,
+    /// Bytes of an encoded request at most.
+    pub(super) limit: u64,
+    pub(super) runtime: Runtime,
+}
+
+/// The dispatcher's books, as far as one request's transfers are concerned.
+pub(super) trait Books: Send + Sync + 'static {
+    /// A transfer begins or ends. Meanwhile the network is what is waited for, not the function.
+    fn transferring(&self, busy: bool);
+
+    /// Whether anybody still waits for a call of the request.
+    fn waits_for(&self, call: CallId) -> bool;
+}
+
+/// The events of a request, whose arguments or results may need the store.
 pub(super) fn invoke(
+    spill: &Arc<Spill>,
     function: &Arc<dyn CloudFunction>,
-    store: &Arc<dyn BlobStore>,
-    limit: u64,
+    books: impl Books,
     request: Request,
 ) -> BoxStream<'static, Result<Event, InvokeError>> {
-    let (function, store) = (Arc::clone(function), Arc::clone(store));
+    let oversized = !surely_fits(&request, spill.limit);
+    let (spill, books) = (Arc::clone(spill), Arc::new(books));
+    if !oversized {
+        return receive(function.invoke(request), spill, books, None);
+    }
+    let function = Arc::clone(function);
     let started = async move {
-        match spill_arguments(&store, limit, request).await {
-            Ok((request, spilled)) => receive(function.invoke(request), store, spilled),
+        books.transferring(true);
+        let stored = store_arguments(&spill, request).await;
+        books.transferring(false);
+        match stored {
+            Ok((request, stored)) => receive(function.invoke(request), spill, books, Some(stored)),
             Err(failure) => stream::iter([Err(failure)]).boxed(),
         }
     };
     stream::once(started).flatten().boxed()
 }
 
-async fn spill_arguments(
-    store: &Arc<dyn BlobStore>,
-    limit: u64,
-    mut request: Request,
-) -> Result<(Request, Vec<BlobKey>), InvokeError> {
-    let mut spilled = Vec::new();
-    let mut total: u64 = request.calls.iter().map(|call| call.args.inline_len() as u64).sum();
-    for call in &mut request.calls {
-        let Payload::Inline(bytes) = &call.args else { continue };
-        if total <= limit {
+/// Bytes that a call takes in a request beside its arguments, the function's name and the trace; rather too many.
+const CALL_BYTES: usize = 96;
+
+/// Bytes that a request takes beside its calls; rather too many.
+const REQUEST_BYTES: usize = 128;
+
+/// A cheap look that is enough for nearly all requests.
+fn surely_fits(request: &Request, limit: u64) -> bool {
+    let calls = request.calls.iter().map(|call| {
+        let trace = call.trace.as_ref().map_or(0, |trace| trace.0.len());
+        CALL_BYTES + call.args.inline_len() + call.function.name.len() + trace
+    });
+    (REQUEST_BYTES + calls.sum::<usize>()) as u64 <= limit
+}
+
+/// Takes arguments out of a request, the largest first, until the rest fits.
+fn oversized(request: &mut Request, limit: u64) -> Vec<(usize, Bytes)> {
+    /// A length, which the empty arguments that are measured have not.
+    const LENGTH: u64 = 8;
+    let nothing = || Payload::Inline(Bytes::new());
+    let mut args: Vec<_> = request.calls.iter_mut().map(|call| std::mem::replace(&mut call.args, nothing())).collect();
+    let mut encoded = Vec::new();
+    frame::encode_request(request, &mut encoded);
+    let mut size = encoded.len() as u64 + args.iter().map(|args| args.inline_len() as u64 + LENGTH).sum::<u64>();
+    let mut by_size: Vec<usize> = (0..args.len()).collect();
+    by_size.sort_by_key(|at| std::cmp::Reverse(args[*at].inline_len()));
+    let mut taken = Vec::new();
+    for at in by_size {
+        let reference = reference_bytes(request.calls[at].id);
+        if size <= limit || args[at].inline_len() as u64 <= reference {
             break;
         }
-        total -= bytes.len() as u64;
-        let key = BlobKey(format!("{}/arguments-{}-{}", request.deployment, call.id, call.attempt));
-        let blob = BlobRef::new(key, bytes);
-        if let Err(error) = store.put(&blob.key, bytes.clone()).await {
-            return Err(refused(&error, bytes, limit));
+        if let Payload::Inline(bytes) = std::mem::replace(&mut args[at], nothing()) {
+            size = size - bytes.len() as u64 + reference;
+            taken.push((at, bytes));
         }
-        spilled.push(blob.key.clone());
+    }
+    for (call, args) in request.calls.iter_mut().zip(args) {
+        call.args = args;
+    }
+    taken
+}
+
+/// Bytes that a reference to stored arguments takes.
+fn reference_bytes(call: CallId) -> u64 {
+    /// Hash, lengths and marks.
+    const REST: usize = 64;
+    (BlobKey::fresh(ARGUMENTS, call).0.len() + REST) as u64
+}
+
+const ARGUMENTS: &str = "arguments";
+
+async fn store_arguments(spill: &Arc<Spill>, mut request: Request) -> Result<(Request, Stored), InvokeError> {
+    let mut stored = Stored { spill: Arc::clone(spill), keys: Vec::new() };
+    let taken = oversized(&mut request, spill.limit);
+    let mut uploads = Vec::with_capacity(taken.len());
+    for (at, bytes) in taken {
+        let call = &mut request.calls[at];
+        let blob = BlobRef::new(BlobKey::fresh(ARGUMENTS, call.id), &bytes);
+        stored.keys.push(blob.key.clone());
+        let (key, store) = (blob.key.clone(), &spill.store);
+        uploads.push(async move {
+            let len = bytes.len();
+            store.put(&key, bytes).await.map_err(|error| refused(error, len, spill.limit))
+        });
         call.args = Payload::Blob(Box::new(blob));
     }
-    Ok((request, spilled))
+    try_join_all(uploads).await?;
+    Ok((request, stored))
 }
 
-fn refused(error: &Error, bytes: &Bytes, limit: u64) -> InvokeError {
+fn refused(error: Error, len: usize, limit: u64) -> InvokeError {
     let message = format!(
-        "the arguments have {} bytes, the transport carries {limit}, and the store took nothing: {}",
-        bytes.len(),
+        "the arguments have {len} bytes, the transport carries {limit}, and they can't be stored: {}",
         error.message()
     );
-    let class = match error.kind().retry_class() {
-        RetryClass::Transient => RetryClass::Transient,
-        _ => RetryClass::Permanent,
-    };
-    InvokeError::new(class, Ran::No, message).kind(error.kind())
+    // It has not run, and may be throttled like any request.
+    let failure = InvokeError::new(error.kind().retry_class(), Ran::No, message).kind(error.kind());
+    match error.hint().map(str::to_owned) {
+        Some(hint) => failure.hint(hint).source(error),
+        None => failure.source(error),
+    }
 }
 
-fn receive(
+/// What lies in the store for one request or one event. Deleted when it is dropped.
+struct Stored {
+    spill: Arc<Spill>,
+    keys: Vec<BlobKey>,
+}
+
+impl Drop for Stored {
+    fn drop(&mut self) {
+        if self.keys.is_empty() {
+            return;
+        }
+        let (store, keys) = (Arc::clone(&self.spill.store), std::mem::take(&mut self.keys));
+        // Nobody waits for it. Without a runtime the cleanup is over, and has taken them along.
+        self.spill.runtime.spawn(async move {
+            for key in keys {
+                if let Err(error) = store.delete(&key).await {
+                    crate::log!(crate::log::Channel::Provider, "`{}` stays until the cleanup: {error}", key.0);
+                }
+            }
+        });
+    }
+}
+
+/// Passes events on, with what they refer to. The arguments are kept until the stream ends or is dropped.
+fn receive<B: Books>(
     events: BoxStream<'static, Result<Event, InvokeError>>,
-    store: Arc<dyn BlobStore>,
-    spilled: Vec<BlobKey>,
+    spill: Arc<Spill>,
+    books: Arc<B>,
+    arguments: Option<Stored>,
 ) -> BoxStream<'static, Result<Event, InvokeError>> {
-    let reading = Arc::clone(&store);
-    let fetched = events.then(move |event| fetch(Arc::clone(&reading), event));
-    // The arguments are needed until the last event; what this misses, the cleanup of the deployment finds.
-    let tidied = stream::once(async move {
-        for key in &spilled {
-            let _ = store.delete(key).await;
-        }
-    });
-    fetched.map(Some).chain(tidied.map(|()| None)).filter_map(std::future::ready).boxed()
+    events
+        .then(move |event| {
+            let _until_the_end = &arguments;
+            let (spill, books) = (Arc::clone(&spill), Arc::clone(&books));
+            async move { fetch(&spill, &*books, event).await }
+        })
+        .boxed()
 }
 
-async fn fetch(store: Arc<dyn BlobStore>, event: Result<Event, InvokeError>) -> Result<Event, InvokeError> {
-    Ok(match event? {
-        Event::Done { call, outcome: Outcome::Ok(Payload::Blob(blob)), metering } => {
-            let outcome = Outcome::Ok(Payload::Inline(read(&store, &blob).await?));
-            Event::Done { call, outcome, metering }
+async fn fetch(
+    spill: &Arc<Spill>,
+    books: &impl Books,
+    event: Result<Event, InvokeError>,
+) -> Result<Event, InvokeError> {
+    let event = event?;
+    let Some(blob) = event.blob().cloned() else { return Ok(event) };
+    let _read_or_not = Stored { spill: Arc::clone(spill), keys: vec![blob.key.clone()] };
+    if !books.waits_for(event.call()) {
+        return Ok(event);
+    }
+    books.transferring(true);
+    let read = read(spill, &blob).await;
+    books.transferring(false);
+    Ok(match (event, read) {
+        (Event::Done { call, metering, .. }, Ok(bytes)) => {
+            Event::Done { call, outcome: Outcome::Ok(Payload::Inline(bytes)), metering }
         }
-        Event::Item { call, seq, body: Payload::Blob(blob) } => {
-            Event::Item { call, seq, body: Payload::Inline(read(&store, &blob).await?) }
+        // It stands for its own call: the others of the request, and the bill, are not touched.
+        (Event::Done { call, metering, .. }, Err(error)) => {
+            Event::Done { call, outcome: Outcome::Err(Box::new(unreadable(&error, blob.len))), metering }
         }
-        event => event,
+        (Event::Item { call, seq, .. }, Ok(bytes)) => Event::Item { call, seq, body: Payload::Inline(bytes) },
+        (event, Ok(_)) => event,
+        // Without one of its items a generator is not what it was.
+        (_, Err(error)) => return Err(of_request(unreadable(&error, blob.len))),
     })
 }
 
-async fn read(store: &Arc<dyn BlobStore>, blob: &BlobRef) -> Result<Bytes, InvokeError> {
-    let fetched = async {
-        let bytes = store.get(&blob.key).await?;
-        blob.verify(&bytes)?;
-        Ok::<_, Error>(bytes)
-    };
-    let bytes = fetched.await.map_err(|error| {
-        let message = format!("the result ({} bytes) can't be read from the store: {}", blob.len, error.message());
-        InvokeError::new(RetryClass::Transient, Ran::Yes, message).kind(error.kind())
-    })?;
-    let _ = store.delete(&blob.key).await;
+/// A failure of one call as that of its request.
+fn of_request(failure: Failure) -> InvokeError {
+    let Failure { kind, message, mut chain, .. } = failure;
+    let error = InvokeError::new(kind.retry_class(), Ran::Yes, message).kind(kind);
+    match chain.pop() {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+async fn read(spill: &Arc<Spill>, blob: &BlobRef) -> Result<Bytes, Error> {
+    let bytes = spill.store.get(blob).await?;
+    blob.verify(&bytes)?;
     Ok(bytes)
 }
+
+/// A result that has been made and can't be had.
+fn unreadable(error: &Error, len: u64) -> Failure {
+    let message = format!("the result ({len} bytes) can't be read from the store: {}", error.message());
+    // Its call has run; so much for throttling.
+    let kind = if error.kind() == ErrorKind::Throttled { ErrorKind::Unavailable } else { error.kind() };
+    Failure { chain: error.hint().map(str::to_owned).into_iter().collect(), ..Failure::new(kind, message) }
+}
+
+#[cfg(test)]
+mod tests;

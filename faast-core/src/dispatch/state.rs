@@ -43,6 +43,8 @@ pub(crate) struct Policy {
     pub(crate) max_batch: usize,
     /// Arguments above this are refused; `None` where they spill or there is no limit.
     pub(crate) max_request_bytes: Option<u64>,
+    /// Bytes of arguments in flight at most.
+    pub(crate) max_flying_bytes: usize,
     /// Dropping a request ends its calls, so that a hedge that lost is dropped; elsewhere it is waited for.
     pub(crate) cancel_kills: bool,
     /// How long a worker has, after a call's time-out, to say so itself.
@@ -158,6 +160,8 @@ pub(super) struct InFlight {
     pub(super) sent: Instant,
     /// Since when the head runs, if the provider told.
     pub(super) running_since: Option<Instant>,
+    /// Arguments go to the store, or a result comes from it: the clock of the attempt stands.
+    pub(super) transferring: bool,
     pub(super) bytes: usize,
     pub(super) instance: Option<InstanceId>,
     pub(super) execution: Option<ExecutionId>,

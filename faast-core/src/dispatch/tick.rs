@@ -87,8 +87,8 @@ impl State {
     fn attempt_ends(&self, request: &InFlight, now: Instant) -> Option<Instant> {
         let head = self.live(*request.calls.front()?)?;
         let timeout = head.timeout(&self.policy) + self.policy.timeout_grace;
-        if head.owner.gate().is_some_and(|gate| gate.is_full()) {
-            // The consumer is slow, not the worker.
+        if request.transferring || head.owner.gate().is_some_and(|gate| gate.is_full()) {
+            // The network or the consumer is slow, not the worker.
             return Some(now + timeout);
         }
         Some(match request.running_since {
@@ -121,7 +121,7 @@ impl State {
     fn hedge(&mut self, now: Instant, out: &mut Out) {
         let mut slow = Vec::new();
         for request in self.requests.iter().map(|(_, request)| request) {
-            let (Some(head), false) = (request.calls.front(), request.hedge) else { continue };
+            let (Some(head), false) = (request.calls.front(), request.hedge || request.transferring) else { continue };
             let Some(state) = self.live(*head) else { continue };
             // Where requests wait at the platform, one that has not started says nothing.
             let sent = (!self.policy.queued).then_some(request.sent);

@@ -105,8 +105,8 @@ impl Error {
 
     /// What a worker reported.
     pub(crate) fn from_failure(mut failure: Failure) -> Self {
-        let advice = matches!(failure.kind, ErrorKind::UnknownFunction | ErrorKind::StaleBuild);
-        let hint = if advice { failure.chain.pop() } else { None };
+        // The user's code has its sources there; what faast itself reports ends with what to do.
+        let hint = if matches!(failure.kind, ErrorKind::User | ErrorKind::Panic) { None } else { failure.chain.pop() };
         let mut error = Self::new(failure.kind, failure.message);
         error.0.hint = hint;
         error.0.location = failure.location;
@@ -119,6 +119,7 @@ impl Error {
     pub(crate) fn from_invoke(failure: InvokeError) -> Self {
         let mut error = Self::new(failure.kind, failure.message);
         error.0.call.execution = failure.execution;
+        error.0.hint = failure.hint;
         error.0.source = failure.source;
         error
     }

@@ -1,16 +1,29 @@
 //! Blobs: arguments and results that are too large for a transport go through object storage by reference.
 //!
 //! Core decides when (never the provider) and checks the hash when it reads; the store only moves bytes.
+//!
+//! A key is used once: each time that something is stored gets a key of its own. So attempts and hedges of one call, and
+//! a request that the platform runs twice, can neither overwrite nor delete what another of them reads.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
+use super::CallId;
+use crate::cost::Quantity;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The name of a blob within a deployment's store.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BlobKey(pub String);
+
+impl BlobKey {
+    /// A key that nothing else has: `what` it is, of which call.
+    pub(crate) fn fresh(what: &str, call: CallId) -> Self {
+        Self(format!("{what}/{call}-{}", Uuid::new_v4()))
+    }
+}
 
 /// A reference to a blob: its key, its length in bytes and the sha256 of its content.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -47,6 +60,10 @@ impl BlobRef {
 }
 
 /// Object storage of one deployment, as both sides see it.
+///
+/// A transfer that breaks off is tried again in here, so that a lost connection does not run a function again; an error is
+/// what stays after that. Methods are called within a tokio runtime: the deployment's, or the worker's. They may be
+/// dropped before they end.
 #[async_trait]
 pub trait BlobStore: Send + Sync + 'static {
     /// Stores `bytes` under `key`, replacing what is there.
@@ -56,12 +73,12 @@ pub trait BlobStore: Send + Sync + 'static {
     /// When the bytes are not stored, with what permission is missing if that is why.
     async fn put(&self, key: &BlobKey, bytes: Bytes) -> Result<()>;
 
-    /// Reads what is stored under `key`.
+    /// Reads what is stored under a reference's key. Core compares the hash.
     ///
     /// # Errors
     ///
     /// When there is nothing, or it can't be read.
-    async fn get(&self, key: &BlobKey) -> Result<Bytes>;
+    async fn get(&self, blob: &BlobRef) -> Result<Bytes>;
 
     /// Deletes `key`. Deleting what is gone already is a success.
     ///
@@ -69,4 +86,10 @@ pub trait BlobStore: Send + Sync + 'static {
     ///
     /// When it is still there afterwards, or may be.
     async fn delete(&self, key: &BlobKey) -> Result<()>;
+
+    /// What was used since this was asked last, in the units of the provider's price table. Core asks in the worker, and
+    /// puts it on the bill of the call.
+    fn used(&self) -> Vec<Quantity> {
+        Vec::new()
+    }
 }

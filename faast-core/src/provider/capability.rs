@@ -96,7 +96,7 @@ pub struct Defaults {
     pub hedge: bool,
     /// Calls in a request, where the user batches.
     pub batch: usize,
-    /// Days that a deployment that was never cleaned up is kept.
+    /// Days after the client's last sign of life until what was never cleaned up expires.
     pub retention_days: u32,
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{CallId, ExecutionId, InstanceId, Payload};
+use super::{BlobRef, CallId, ExecutionId, InstanceId, Payload};
 use crate::cost::Quantity;
 use crate::error::ErrorKind;
 
@@ -48,6 +48,15 @@ pub enum Event {
 }
 
 impl Event {
+    /// What lies in the store for it.
+    pub(crate) fn blob(&self) -> Option<&BlobRef> {
+        match self {
+            Self::Done { outcome: Outcome::Ok(Payload::Blob(blob)), .. }
+            | Self::Item { body: Payload::Blob(blob), .. } => Some(blob),
+            _ => None,
+        }
+    }
+
     /// The call that the event is about.
     pub fn call(&self) -> CallId {
         match self {
@@ -161,6 +170,8 @@ pub struct InvokeError {
     pub execution: Option<ExecutionId>,
     /// A lowercase fragment that says what happened.
     pub message: String,
+    /// What the user can do about it.
+    pub hint: Option<String>,
     /// The cause.
     #[source]
     pub source: Option<Box<dyn StdError + Send + Sync>>,
@@ -177,6 +188,7 @@ impl InvokeError {
             retry_after: None,
             execution: None,
             message: message.into(),
+            hint: None,
             source: None,
         }
     }
@@ -206,6 +218,13 @@ impl InvokeError {
     #[must_use]
     pub fn execution(mut self, execution: ExecutionId) -> Self {
         self.execution = Some(execution);
+        self
+    }
+
+    /// Sets what the user can do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
         self
     }
 

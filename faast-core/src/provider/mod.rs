@@ -12,6 +12,7 @@ mod entry;
 mod event;
 mod request;
 mod resource;
+mod tools;
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use self::request::{
     CallFrame, CallId, DeploymentId, ExecutionId, FunctionId, InstanceId, Payload, Request, TraceContext,
 };
 pub use self::resource::{CleanupReport, Deleted, Resource, StrayScope};
+pub use self::tools::{Checkup, Finding, ProviderTools, Verdict};
 use crate::cost::{PriceTable, Usage};
 use crate::error::Result;
 pub use crate::runtime::{Runtime, cores};
@@ -83,6 +85,11 @@ pub trait CloudProvider: Send + Sync + 'static {
     ///
     /// When neither the service nor the built-in table has prices for the region.
     async fn prices(&self, region: &str) -> Result<PriceTable>;
+
+    /// What `faast doctor` and `faast policy` show, if there is something to show.
+    fn tools(&self) -> Option<&dyn ProviderTools> {
+        None
+    }
 }
 
 /// One deployed function: the client's end of every invocation.
@@ -113,6 +120,12 @@ pub trait CloudFunction: Send + Sync + 'static {
     ///
     /// When the tag could not be moved; core reports it and tries again.
     async fn renew(&self, until: SystemTime) -> Result<()>;
+
+    /// The account that the deployment is in, with its region where an account has several: garbage collection looks
+    /// into each once a day. Empty where there is only one, such as this machine.
+    fn account(&self) -> String {
+        String::new()
+    }
 
     /// Where the logs of this function, or of one execution of it, can be read.
     fn log_url(&self, execution: Option<&ExecutionId>) -> String;
@@ -212,16 +225,6 @@ pub enum SendError {
     Closed,
 }
 
-/// What `faast doctor` and `faast policy` show. Optional for a provider.
-#[async_trait]
-pub trait ProviderTools: Send + Sync + 'static {
-    /// Everything that would keep a deployment from working, all at once, each with what to do.
-    async fn preflight(&self, spec: &DeploySpec) -> Vec<String>;
-
-    /// The least permissions for the options in use, in the provider's own format.
-    fn policy(&self, spec: &DeploySpec) -> String;
-}
-
 impl fmt::Debug for dyn CloudProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("CloudProvider").field(&self.name()).finish()
@@ -257,6 +260,10 @@ impl CloudProvider for Box<dyn CloudProvider> {
 
     async fn prices(&self, region: &str) -> Result<PriceTable> {
         (**self).prices(region).await
+    }
+
+    fn tools(&self) -> Option<&dyn ProviderTools> {
+        (**self).tools()
     }
 }
 

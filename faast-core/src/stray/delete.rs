@@ -44,7 +44,10 @@ pub async fn delete(
     found: &Found,
     reach: Reach,
 ) -> CleanupReport {
-    let deletions = found.deployments.iter().map(|remains| of_one(provider, cache, remains, reach, found.at));
+    let mut deletions = Vec::new();
+    for remains in &found.deployments {
+        deletions.push(of_one(provider, cache, remains, reach, found.at));
+    }
     let reports: Vec<_> = futures_util::stream::iter(deletions).buffered(AT_ONCE).collect().await;
     let mut whole = CleanupReport::default();
     for report in reports {

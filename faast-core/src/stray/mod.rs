@@ -1,20 +1,23 @@
 //! What deployments left behind in an account: finding it, saying what of it may go, deleting it, and the cache files.
 //!
 //! Responsible for merging the ledgers of this home with what the provider finds by tags, for the decision between
-//! expired and live, and for the order of deletion; not for how a resource is found or deleted, which is the
+//! expired and live, for the order of deletion, and for collecting once a day; not for how a resource is found or deleted, which is the
 //! provider's, and not for printing. Invariants:
 //! - only what faast made is ever looked at: what carries its tags, or stands in a ledger;
 //! - a deployment is live until the latest expiry of anything in it, tag or ledger, has passed;
 //! - what does not say when it expires stays.
 
+mod collect;
 mod delete;
 mod find;
+mod turn;
 
 use std::time::SystemTime;
 
 use crate::error::Error;
 use crate::provider::{DeploymentId, Resource};
 
+pub use self::collect::{Collection, collect};
 pub use self::delete::{Reach, delete};
 pub use self::find::{Query, find};
 

@@ -321,3 +321,107 @@ fn a_region_that_can_not_be_listed_is_told_and_hides_nothing_else() {
     let found = Home::new().find(&account, &Query::default(), 99);
     assert_eq!((found.failures.len(), found.doomed(Reach::Expired).count()), (1, 1));
 }
+
+impl Home {
+    fn collect(&self, account: &Account, hour: u64) -> Collection {
+        now_or_never(collect(account, &self.cache, "1-here", at(hour)))
+    }
+}
+
+fn deleted(collection: &Collection) -> Vec<&str> {
+    let Collection::Done(report) = collection else { panic!("{collection:?}") };
+    report.deleted.iter().map(|resource| resource.id.as_str()).collect()
+}
+
+#[test]
+fn a_collection_takes_what_has_expired_once_a_day() {
+    let home = Home::new();
+    let account = Account::default().with(&function("old", 24)).with(&function("new", 48));
+    assert_eq!(deleted(&home.collect(&account, 24)), ["old/function"]);
+    account.things().push(Thing { resource: function("late", 25), tagged: true });
+    for hour in 24..48 {
+        assert_eq!(home.collect(&account, hour), Collection::NotDue, "{hour}");
+    }
+    assert_eq!(deleted(&home.collect(&account, 48)), ["late/function", "new/function"]);
+}
+
+#[test]
+fn a_collection_that_is_broken_off_is_finished_by_the_next() {
+    let home = Home::new();
+    let account = Account::default().with(&function("old", 24)).with(&role("old", 24));
+    // Polled once and dropped: the account answers its second question only later.
+    let slow = Slow { account, answers: Mutex::new(2) };
+    let broken_off = collect(&slow, &home.cache, "1-here", at(30));
+    assert!(futures_util::FutureExt::now_or_never(broken_off).is_none());
+    assert_eq!(slow.account.left(), ["old/role"]);
+    assert_eq!(deleted(&home.collect(&slow.account, 30)), ["old/role"]);
+    assert_eq!(home.collect(&slow.account, 30), Collection::NotDue);
+}
+
+#[test]
+fn what_can_not_be_deleted_waits_for_the_next_day() {
+    let home = Home::new();
+    let mut account = Account { blind: true, ..Account::default() }.with(&function("old", 24));
+    account.refused = vec!["old/function"];
+    let collection = home.collect(&account, 30);
+    assert!(matches!(&collection, Collection::Done(report) if report.left.len() == 1), "{collection:?}");
+    assert_eq!(home.collect(&account, 31), Collection::NotDue);
+    assert_eq!(account.deletions().len(), 1);
+}
+
+#[test]
+fn a_collection_clears_what_nobody_can_use_and_keeps_the_rest_of_the_cache() {
+    let home = Home::new();
+    for path in ["packages/x", "prices/here.json", "runs/1", "stage/old/x", "stage/live/x", "logs/old/x"] {
+        home.cache.write(path, b"x").unwrap();
+    }
+    // The files are of today, so that the day after tomorrow is a matter of the real clock.
+    let later = SystemTime::now() + Duration::from_hours(48);
+    let live = Resource { expires: Some(later + Duration::from_hours(1)), ..function("live", 0) };
+    let account = Account::default().with(&live);
+    now_or_never(collect(&account, &home.cache, "", later));
+    let left = |path: &str| home.cache.root().join(path).exists();
+    assert!(!left("packages/x") && !left("stage/old"));
+    assert!(left("prices/here.json") && left("runs/1") && left("stage/live/x") && left("logs/old/x"));
+}
+
+/// An account that stops answering deletions after some.
+struct Slow {
+    account: Account,
+    answers: Mutex<usize>,
+}
+
+#[async_trait]
+impl CloudProvider for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    fn capabilities(&self, mode: Mode) -> Capabilities {
+        self.account.capabilities(mode)
+    }
+
+    async fn deploy(&self, spec: &DeploySpec, cx: &DeployContext) -> Result<Arc<dyn CloudFunction>> {
+        self.account.deploy(spec, cx).await
+    }
+
+    fn stray(&self, scope: &StrayScope) -> BoxStream<'static, Result<Resource>> {
+        self.account.stray(scope)
+    }
+
+    async fn delete(&self, resource: &Resource) -> Result<Deleted> {
+        let left = {
+            let mut answers = self.answers.lock().unwrap();
+            *answers -= 1;
+            *answers
+        };
+        if left == 0 {
+            std::future::pending::<()>().await;
+        }
+        self.account.delete(resource).await
+    }
+
+    async fn prices(&self, region: &str) -> Result<PriceTable> {
+        self.account.prices(region).await
+    }
+}

@@ -10,6 +10,7 @@ mod memory;
 mod panic;
 mod run;
 mod serve;
+mod spill;
 mod watch;
 
 pub use self::context::{Context, context};

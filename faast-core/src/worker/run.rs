@@ -4,7 +4,7 @@ use std::future::Future;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
@@ -15,11 +15,20 @@ use super::panic;
 use crate::cancel::CancelToken;
 use crate::error::ErrorKind;
 use crate::function::{Body, Ended, FunctionEntry};
-use crate::provider::{CallId, Event, Failure, Payload, SendError};
+use crate::provider::{CallId, Event, Failure, Payload};
 use crate::runtime::cores;
 
 /// Sends an event of the running call, blocking while the client does not take more.
-pub(super) type Send<'a> = &'a dyn Fn(Event) -> Result<(), SendError>;
+pub(super) type Send<'a> = &'a dyn Fn(Event) -> Result<(), Undelivered>;
+
+/// Why an event of the running call did not get to the client.
+#[derive(Debug)]
+pub(super) enum Undelivered {
+    /// Nobody listens any more.
+    Closed,
+    /// It is too large, and there is no way around.
+    Refused(Box<Failure>),
+}
 
 /// Numbers the items of a generator and stops it when nobody listens.
 pub(super) struct Emitter {
@@ -29,7 +38,7 @@ pub(super) struct Emitter {
 }
 
 impl Emitter {
-    fn emit(&mut self, item: Vec<u8>, send: Send<'_>, failed: &mut Option<SendError>) -> ControlFlow<()> {
+    fn emit(&mut self, item: Vec<u8>, send: Send<'_>, failed: &mut Option<Undelivered>) -> ControlFlow<()> {
         if self.canceled.is_canceled() {
             return ControlFlow::Break(());
         }
@@ -45,16 +54,32 @@ impl Emitter {
     }
 }
 
-/// What functions run on.
+/// The worker's tokio runtime: made by the first async function, or by the first use of the store.
 #[derive(Default)]
+pub(super) struct AsyncRuntime(OnceLock<Runtime>);
+
+impl AsyncRuntime {
+    pub(super) fn get(&self) -> Result<&Runtime, Box<Failure>> {
+        if let Some(runtime) = self.0.get() {
+            return Ok(runtime);
+        }
+        let made = Builder::new_multi_thread().worker_threads(cores()).enable_all().build().map_err(|error| {
+            Box::new(Failure::new(ErrorKind::Io, format!("the async runtime can't start in the worker: {error}")))
+        })?;
+        // Only the thread that runs functions asks.
+        Ok(self.0.get_or_init(|| made))
+    }
+}
+
+/// What functions run on.
 pub(super) struct Executor {
-    runtime: Option<Runtime>,
+    pub(super) runtime: Arc<AsyncRuntime>,
 }
 
 impl Executor {
     /// Runs a function to its end; its result, encoded.
     pub(super) fn run(
-        &mut self,
+        &self,
         entry: &FunctionEntry,
         args: &[u8],
         mut emitter: Emitter,
@@ -67,36 +92,19 @@ impl Executor {
             Body::Sync(body) => caught(|| body(args, &mut result)),
             Body::Iterator(body) => caught(|| body(args, &mut emit)),
             Body::Async(body) => {
-                let runtime = self.runtime()?;
+                let runtime = self.runtime.get()?;
                 caught(|| runtime.block_on(body(args, &mut result)))
             }
             Body::Stream(body) => {
-                let runtime = self.runtime()?;
+                let runtime = self.runtime.get()?;
                 caught(|| runtime.block_on(body(args, &mut emit)))
             }
         };
         ended?;
         match failed {
-            Some(SendError::TooLarge { size, limit }) => {
-                let message = format!("an item has {size} bytes and the transport carries at most {limit}");
-                Err(Box::new(Failure::new(ErrorKind::TooLarge, message)))
-            }
-            Some(SendError::Closed) | None => Ok(result),
+            Some(Undelivered::Refused(failure)) => Err(failure),
+            Some(Undelivered::Closed) | None => Ok(result),
         }
-    }
-
-    fn runtime(&mut self) -> Result<&Runtime, Box<Failure>> {
-        if self.runtime.is_none() {
-            let runtime =
-                Builder::new_multi_thread().worker_threads(cores()).enable_all().build().map_err(|error| {
-                    Box::new(Failure::new(
-                        ErrorKind::Io,
-                        format!("the async runtime can't start in the worker: {error}"),
-                    ))
-                })?;
-            self.runtime = Some(runtime);
-        }
-        self.runtime.as_ref().ok_or_else(|| Box::new(Failure::new(ErrorKind::Internal, "no async runtime")))
     }
 }
 

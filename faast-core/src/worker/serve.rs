@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::run::{Emitter, Executor};
+use super::run::{AsyncRuntime, Emitter, Executor};
+use super::spill::Spill;
 use super::watch::Watch;
 use super::{Context, memory, panic};
 use crate::cancel::CancelToken;
 use crate::error::{ErrorKind, Result};
 use crate::function::{self, FunctionEntry};
 use crate::provider::{
-    BlobKey, BlobRef, BlobStore, CallFrame, CallId, DeploymentId, Event, EventSink, Failure, Metering, Outcome,
-    Payload, Request, SendError, WorkerTransport,
+    CallFrame, DeploymentId, Event, EventSink, Failure, Metering, Outcome, Payload, Request, WorkerTransport,
 };
 
 /// Calls that run at least so long report the worker's peak memory; for shorter ones reading it would cost too much.
@@ -41,7 +41,9 @@ pub(super) fn serve_process(mut transport: Box<dyn WorkerTransport>) -> Option<J
         let watch = Arc::clone(&watch);
         thread::Builder::new().name("faast-watch".into()).stack_size(64 * 1024).spawn(move || watch.run())
     };
-    let mut worker = Worker { executor: Executor::default(), store: transport.store(), events, watch, last: None };
+    let runtime = Arc::<AsyncRuntime>::default();
+    let spill = Spill::new(transport.store(), Arc::clone(&runtime));
+    let mut worker = Worker { executor: Executor { runtime }, spill, events, watch, last: None };
     while let Some(request) = transport.next() {
         worker.answer(request);
     }
@@ -51,7 +53,7 @@ pub(super) fn serve_process(mut transport: Box<dyn WorkerTransport>) -> Option<J
 
 struct Worker {
     executor: Executor,
-    store: Option<Arc<dyn BlobStore>>,
+    spill: Spill,
     events: Arc<dyn EventSink>,
     watch: Arc<Watch>,
     /// The function that was called last.
@@ -79,7 +81,9 @@ impl Worker {
                 Ok(bytes) => Outcome::Ok(Payload::Inline(bytes)),
                 Err(failure) => Outcome::Err(failure),
             };
-            self.send(&deployment, Event::Done { call: frame.id, outcome, metering }, remaining);
+            // An answer that can't be delivered has no other way out; the client's own clock ends the call.
+            let event = Event::Done { call: frame.id, outcome, metering };
+            let _ = self.spill.deliver(&*self.events, event, remaining);
         }
         // Nobody to tell: whoever closed the connection has given the calls up.
         let _ = self.events.flush();
@@ -93,13 +97,13 @@ impl Worker {
         canceled: CancelToken,
     ) -> Result<Bytes, Box<Failure>> {
         let entry = self.resolve(frame)?;
-        let args = self.arguments(&frame.args)?;
+        let args = self.spill.arguments(&frame.args)?;
         let context = Context::new(deployment, frame, started, canceled.clone());
         let emitter = Emitter { call: frame.id, seq: 0, canceled };
-        let Self { executor, store, events, watch, .. } = self;
+        let Self { executor, spill, events, watch, .. } = self;
         let send = |event| {
             watch.pause();
-            let sent = deliver(events, store.as_ref(), deployment, event, 0);
+            let sent = spill.deliver(&**events, event, 0);
             watch.resume(Instant::now());
             sent
         };
@@ -115,81 +119,6 @@ impl Worker {
         self.last = Some(entry);
         Ok(entry)
     }
-
-    fn arguments(&mut self, args: &Payload) -> Result<Bytes, Box<Failure>> {
-        match args {
-            Payload::Inline(bytes) => Ok(bytes.clone()),
-            Payload::Blob(blob) => {
-                let store = self.store.clone().ok_or_else(|| Box::new(no_store(blob.len)))?;
-                fetch(&store, blob).map_err(|error| {
-                    let message = format!("the arguments ({} bytes) can't be read: {error}", blob.len);
-                    Box::new(Failure::new(error.kind(), message))
-                })
-            }
-        }
-    }
-
-    fn send(&self, deployment: &DeploymentId, event: Event, remaining: usize) {
-        // An answer that can't be delivered has no other way out; the client's own clock ends the call.
-        let _ = deliver(&self.events, self.store.as_ref(), deployment, event, remaining);
-    }
-}
-
-/// Sends an event; a payload that is too large for the transport goes through the store, or becomes a typed failure.
-fn deliver(
-    events: &Arc<dyn EventSink>,
-    store: Option<&Arc<dyn BlobStore>>,
-    deployment: &DeploymentId,
-    mut event: Event,
-    remaining: usize,
-) -> Result<(), SendError> {
-    let (size, limit) = match events.send(&mut event, remaining) {
-        Err(SendError::TooLarge { size, limit }) => (size, limit),
-        sent => return sent,
-    };
-    let mut smaller = match (event, store) {
-        (Event::Done { call, outcome: Outcome::Ok(Payload::Inline(bytes)), metering }, store) => {
-            let outcome = match spill(store, deployment, call, None, bytes) {
-                Ok(blob) => Outcome::Ok(Payload::Blob(Box::new(blob))),
-                Err(reason) => Outcome::Err(Box::new(too_large(size, limit, &reason))),
-            };
-            Event::Done { call, outcome, metering }
-        }
-        (Event::Done { call, outcome: Outcome::Err(failure), metering }, _) => {
-            // The user's error value or its words are too large: the kind and the beginning of the message fit.
-            let message = failure.message.chars().take(1000).collect::<String>();
-            Event::Done { call, outcome: Outcome::Err(Box::new(Failure::new(failure.kind, message))), metering }
-        }
-        (Event::Item { call, seq, body: Payload::Inline(bytes) }, store) => {
-            match spill(store, deployment, call, Some(seq), bytes) {
-                Ok(blob) => Event::Item { call, seq, body: Payload::Blob(Box::new(blob)) },
-                Err(_) => return Err(SendError::TooLarge { size, limit }),
-            }
-        }
-        (_, _) => return Err(SendError::TooLarge { size, limit }),
-    };
-    events.send(&mut smaller, remaining)
-}
-
-fn spill(
-    store: Option<&Arc<dyn BlobStore>>,
-    deployment: &DeploymentId,
-    call: CallId,
-    item: Option<u64>,
-    bytes: Bytes,
-) -> Result<BlobRef, String> {
-    let store = store.ok_or("this provider has no store for larger ones")?;
-    let name =
-        item.map_or_else(|| format!("{deployment}/result-{call}"), |seq| format!("{deployment}/item-{call}-{seq}"));
-    let blob = BlobRef::new(BlobKey(name), &bytes);
-    super::run::block_on(store.put(&blob.key, bytes)).map_err(|error| error.to_string())?;
-    Ok(blob)
-}
-
-fn fetch(store: &Arc<dyn BlobStore>, blob: &BlobRef) -> Result<Bytes> {
-    let bytes = super::run::block_on(store.get(&blob.key))?;
-    blob.verify(&bytes)?;
-    Ok(bytes)
 }
 
 fn resolve(frame: &CallFrame) -> Result<&'static FunctionEntry, Box<Failure>> {
@@ -209,14 +138,4 @@ fn stale_build() -> Failure {
         chain: vec![STALE.into()],
         ..Failure::new(ErrorKind::StaleBuild, "client and worker are of different builds")
     }
-}
-
-fn no_store(len: u64) -> Failure {
-    let message = format!("the arguments ({len} bytes) were spilled, but this worker has no store to read them from");
-    Failure::new(ErrorKind::TooLarge, message)
-}
-
-fn too_large(size: u64, limit: u64, reason: &str) -> Failure {
-    let message = format!("the result has {size} bytes, the transport carries at most {limit}: {reason}");
-    Failure::new(ErrorKind::TooLarge, message)
 }

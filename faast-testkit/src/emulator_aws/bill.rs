@@ -18,6 +18,12 @@ pub struct Bill {
     pub answer_bytes: u64,
     /// Requests to queues, each for 64 KB, those of destinations included.
     pub queue_requests: u64,
+    /// Requests to S3 that put, copy, post or list.
+    pub storage_writes: u64,
+    /// Other requests to S3, but for those that delete, which are free.
+    pub storage_reads: u64,
+    /// Bytes of objects that were read.
+    pub storage_bytes_read: u64,
 }
 
 impl Bill {

@@ -214,7 +214,7 @@ impl AwsEmulatorBuilder {
             .enable_all()
             .build()
             .expect("a runtime can be built");
-        let shared = Arc::new(Emulator::new(self.settings));
+        let shared = Arc::new(Emulator::new(self.settings, format!("http://127.0.0.1:{port}")));
         let (stop, stopped) = oneshot::channel();
         let (ready, is_ready) = mpsc::channel();
         let emulator = Arc::clone(&shared);

@@ -23,6 +23,20 @@ pub struct ApiCall {
     pub error: Option<String>,
 }
 
+/// A permission that a request needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Permission {
+    /// The ARN of who asked.
+    pub caller: String,
+    /// As policies name it: `lambda:CreateFunction`.
+    pub action: String,
+    /// The ARN of what it was about, or `*`.
+    pub resource: String,
+    /// Whether the request went on; always true where permissions are not enforced.
+    pub granted: bool,
+}
+
 /// When a hook is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Moment {
@@ -47,6 +61,7 @@ type Hook = dyn Fn(&ApiCall, Moment) -> Then + Send + Sync;
 #[derive(Default)]
 pub(super) struct Calls {
     record: Mutex<Vec<ApiCall>>,
+    permissions: Mutex<Vec<Permission>>,
     hooks: RwLock<Vec<Arc<Hook>>>,
 }
 
@@ -59,6 +74,15 @@ impl fmt::Debug for Calls {
 impl Calls {
     pub(super) fn all(&self) -> Vec<ApiCall> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn permissions(&self) -> Vec<Permission> {
+        self.permissions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Records a permission that a request needs.
+    pub(super) fn asked(&self, permission: Permission) {
+        self.permissions.lock().unwrap_or_else(PoisonError::into_inner).push(permission);
     }
 
     pub(super) fn add_hook(&self, hook: impl Fn(&ApiCall, Moment) -> Then + Send + Sync + 'static) {

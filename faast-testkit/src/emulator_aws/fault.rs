@@ -26,6 +26,8 @@ pub struct Faults {
     pub slow: f64,
     /// How late slow answers are.
     pub slow_by: Duration,
+    /// The connection is closed in the middle of the answer's body.
+    pub break_off: f64,
     /// An asynchronous event runs twice.
     pub duplicate_events: f64,
     /// The record of an asynchronous event is written twice.
@@ -42,6 +44,8 @@ pub enum FaultScope {
     Invocations,
     /// All but invocations.
     ControlPlane,
+    /// Reading, writing and deleting objects.
+    Objects,
     /// All.
     All,
 }
@@ -56,6 +60,7 @@ impl Default for Faults {
             drop_after: 0.0,
             slow: 0.0,
             slow_by: Duration::from_millis(500),
+            break_off: 0.0,
             duplicate_events: 0.0,
             duplicate_records: 0.0,
             lost_records: 0.0,
@@ -73,6 +78,7 @@ pub(super) enum Fate {
     DropBefore,
     DropAfter,
     Slow,
+    BreakOff,
 }
 
 /// Chooses fates: the nth request of an operation meets the same one in every run with the same seed.
@@ -97,11 +103,13 @@ impl Dice {
             (faults.drop_before, Fate::DropBefore),
             (faults.drop_after, Fate::DropAfter),
             (faults.slow, Fate::Slow),
+            (faults.break_off, Fate::BreakOff),
         ];
         let is_invocation = action.starts_with("Invoke");
         let in_scope = match faults.scope {
             FaultScope::Invocations => is_invocation,
             FaultScope::ControlPlane => !is_invocation,
+            FaultScope::Objects => ["PutObject", "GetObject", "DeleteObject"].contains(&action),
             FaultScope::All => true,
         };
         if !in_scope || rates.iter().all(|(rate, _)| *rate <= 0.0) {

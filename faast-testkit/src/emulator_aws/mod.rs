@@ -45,7 +45,7 @@ use tokio::sync::oneshot;
 
 pub use self::bill::Bill;
 pub use self::builder::AwsEmulatorBuilder;
-pub use self::call::{ApiCall, Moment, Then};
+pub use self::call::{ApiCall, Moment, Permission, Then};
 pub use self::fault::{FaultScope, Faults};
 pub use self::latency::Latency;
 pub use self::someone::{Credentials, ResourceKind};
@@ -93,6 +93,11 @@ impl AwsEmulator {
     /// Every request seen so far, in the order in which they were recognised.
     pub fn calls(&self) -> Vec<ApiCall> {
         self.shared.calls.all()
+    }
+
+    /// Every permission that a request has needed so far, enforced or not.
+    pub fn permissions(&self) -> Vec<Permission> {
+        self.shared.calls.permissions()
     }
 
     /// Calls `hook` before and after each request is carried out. It may end the client, or have the connection dropped.

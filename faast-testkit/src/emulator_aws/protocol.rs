@@ -4,9 +4,11 @@
 //! What a protocol puts around these (error bodies, request ids, content types) is here and nowhere else.
 
 use std::fmt::Write as _;
+use std::io;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Method, Response};
+use futures_util::stream;
 use serde_json::{Map, Value, json};
 
 /// The services, as the scope of a signature has them.
@@ -154,6 +156,19 @@ impl Reply {
             request.id
         );
         Self::bytes(200, text)
+    }
+
+    /// The same with half of its body, after which the connection breaks.
+    pub(super) async fn broken_off(self) -> Self {
+        // Bodies that are made here are whole.
+        let whole = to_bytes(self.body, usize::MAX).await.unwrap_or_default();
+        let half = whole.slice(..whole.len() / 2);
+        let pieces = [Ok(half), Err(io::Error::from(io::ErrorKind::ConnectionReset))];
+        let mut headers = self.headers;
+        if !headers.iter().any(|(name, _)| name == "content-length") {
+            headers.push(("content-length".into(), whole.len().to_string()));
+        }
+        Self { status: self.status, headers, body: Body::from_stream(stream::iter(pieces)) }
     }
 
     #[must_use]

@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::call::{ApiCall, Moment, Then};
+use super::clock::http_date;
 use super::fault::Fate;
 use super::protocol::{ApiError, ApiRequest, Protocol, Reply, Service, new_id, pairs};
 use super::state::Shared;
@@ -89,10 +90,15 @@ async fn process(emulator: &Shared, request: &ApiRequest) -> Option<Response<Bod
     if emulator.calls.ask(place, Moment::After) == Then::Drop || fate == Fate::DropAfter {
         return None;
     }
-    Some(match result {
+    let mut response = match result {
+        Ok(reply) if fate == Fate::BreakOff => reply.broken_off().await.render(request),
         Ok(reply) => reply.render(request),
         Err(error) => error.render(request),
-    })
+    };
+    if let Ok(date) = http_date(emulator.clock.now_ms()).parse() {
+        response.headers_mut().insert(axum::http::header::DATE, date);
+    }
+    Some(response)
 }
 
 async fn handle(emulator: &Shared, request: &ApiRequest) -> Result<Reply, ApiError> {

@@ -20,6 +20,8 @@ pub(super) type Shared = Arc<Emulator>;
 #[derive(Debug)]
 pub(super) struct Emulator {
     pub(super) settings: Settings,
+    /// Where it is.
+    pub(super) endpoint: String,
     pub(super) clock: Clock,
     pub(super) calls: Calls,
     pub(super) dice: Dice,
@@ -41,8 +43,9 @@ pub(super) struct State {
 }
 
 impl Emulator {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: Settings, endpoint: String) -> Self {
         Self {
+            endpoint,
             dice: Dice::new(settings.seed, settings.faults.clone()),
             settings,
             clock: Clock::default(),

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use faast_core::provider::{BlobKey, BlobStore};
+use faast_core::provider::{BlobKey, BlobRef, BlobStore};
 use faast_core::{Error, ErrorKind, Result};
 
 #[derive(Debug, Default)]
@@ -31,9 +31,9 @@ impl BlobStore for MemoryStore {
         Ok(())
     }
 
-    async fn get(&self, key: &BlobKey) -> Result<Bytes> {
-        let missing = || Error::new(ErrorKind::Io, format!("there is no blob `{}`", key.0));
-        self.lock().get(key).cloned().ok_or_else(missing)
+    async fn get(&self, blob: &BlobRef) -> Result<Bytes> {
+        let missing = || Error::new(ErrorKind::Io, format!("there is no blob `{}`", blob.key.0));
+        self.lock().get(&blob.key).cloned().ok_or_else(missing)
     }
 
     async fn delete(&self, key: &BlobKey) -> Result<()> {

@@ -128,8 +128,10 @@ fn cpu_ticks(pid: u32) -> u64 {
     stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(11)?.parse().ok()).unwrap_or(0)
 }
 
+/// When garbage was last collected stays, and nothing else.
 fn holds_files(folder: &Path) -> bool {
-    let mut entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut entries = entries.filter(|path| !path.ends_with("local/gc"));
     entries.any(|path| !path.is_dir() || holds_files(&path))
 }
 

@@ -63,7 +63,9 @@ impl Servers {
 
 fn ministack(tools: &Tools, name: &str, enforced: &str) -> Result<Server> {
     let port = free_port()?;
-    let mut env = vec![("GATEWAY_PORT", port.to_string())];
+    // Functions find it there, as they do in LocalStack.
+    let endpoint = format!("http://127.0.0.1:{port}");
+    let mut env = vec![("GATEWAY_PORT", port.to_string()), ("AWS_ENDPOINT_URL", endpoint)];
     let fixed = [
         // It listens on every address otherwise.
         ("BIND_HOST", "127.0.0.1"),

@@ -44,6 +44,12 @@ const SOURCES: &[Source] = &[
         heading: &["Option", "Default", "What it means"],
     },
     Source {
+        name: "permissions",
+        file: "faast-aws/src/permission.rs",
+        make: permissions,
+        heading: &["For", "Actions"],
+    },
+    Source {
         name: "cases",
         file: case::DOCUMENT,
         make: case::counts,
@@ -173,6 +179,40 @@ fn defaults(text: &str) -> Vec<Row> {
         .collect()
 }
 
+/// The variants of `enum Use` with their docs, and the actions of the lines `need(Use::Name, On::_, "service:Action")`;
+/// the service is said once for those that follow each other.
+fn permissions(text: &str) -> Vec<Row> {
+    let block = text.split_once("enum Use {").and_then(|(_, rest)| rest.split_once("\n}")).map_or("", |(it, _)| it);
+    let variant = |line: &str| line.strip_suffix(',').map(str::to_owned);
+    documented(block, "///", variant)
+        .map(|(name, docs)| {
+            let line = |line: &str| {
+                let (_, rest) = line.split_once(&format!("(Use::{name}, On::"))?;
+                Some(rest.split('"').nth(1)?.to_owned())
+            };
+            vec![docs, services(text.lines().filter_map(line))]
+        })
+        .collect()
+}
+
+fn services(actions: impl Iterator<Item = String>) -> String {
+    let (mut text, mut last) = (String::new(), String::new());
+    for action in actions {
+        let (service, name) = action.split_once(':').unwrap_or(("", &action));
+        let same = service == last;
+        text += if text.is_empty() {
+            ""
+        } else if same {
+            ", "
+        } else {
+            "; "
+        };
+        text.extend(["`", if same { name } else { &action }, "`"]);
+        service.clone_into(&mut last);
+    }
+    text
+}
+
 /// A default as people say it.
 fn plain(value: &str) -> String {
     let duration = |from: &str| value.strip_prefix(from).and_then(|it| it.strip_suffix(')'));
@@ -275,6 +315,14 @@ mod tests {
     fn features_are_read_with_their_comments() {
         let text = "[package]\n\n[features]\ndefault = [\"local\"]\n# Workers here.\nlocal = [\"dep:x\"]\n# A cloud.\naws = []\n\n[dependencies]\nx = [1]\n";
         assert_eq!(features(text), [["`local`", "yes", "Workers here."], ["`aws`", "no", "A cloud."]]);
+    }
+
+    #[test]
+    fn permissions_are_read_by_use() {
+        let text = "pub(crate) enum Use {\n    /// every job\n    Deploy,\n    /// `vpc`\n    Vpc,\n}\n\
+                    const NEEDS: &[Need] = &[\n    need(Use::Deploy, On::X, \"a:One\"),\n    nice(Use::Deploy, On::X, \"a:Two\"),\n    \
+                    need(Use::Deploy, On::X, \"b:One\"),\n    need(Use::Vpc, On::X, \"c:One\"),\n];\n";
+        assert_eq!(permissions(text), [["every job", "`a:One`, `Two`; `b:One`"], ["`vpc`", "`c:One`"]]);
     }
 
     #[test]

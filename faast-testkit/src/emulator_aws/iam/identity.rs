@@ -9,6 +9,8 @@ use super::State;
 use super::document::Document;
 use super::evaluate::{Decision, decide, denied_message};
 use crate::emulator_aws::ACCOUNT;
+use crate::emulator_aws::call::Permission;
+use crate::emulator_aws::clock::iso;
 use crate::emulator_aws::protocol::{ApiError, ApiRequest, Service};
 use crate::emulator_aws::signature::Signed;
 use crate::emulator_aws::state::Shared;
@@ -114,18 +116,27 @@ pub(in crate::emulator_aws) fn authorize(
     action: &str,
     resource: &str,
 ) -> Result<(), ApiError> {
+    let caller = caller_arn(emulator, request);
     if !emulator.settings.enforce_iam {
+        emulator.calls.asked(Permission { caller, action: action.into(), resource: resource.into(), granted: true });
         return Ok(());
     }
     authenticate(emulator, request)?;
     let state = emulator.state();
     let resource = state.iam.with_path_of_role(resource);
     let decision = state.iam.decide(request, action, &resource);
-    if decision == Decision::Allowed {
+    drop(state);
+    let granted = decision == Decision::Allowed;
+    emulator.calls.asked(Permission {
+        caller: caller.clone(),
+        action: action.into(),
+        resource: resource.clone(),
+        granted,
+    });
+    if granted {
         return Ok(());
     }
-    drop(state);
-    let message = denied_message(decision, &caller_arn(emulator, request), action, &resource);
+    let message = denied_message(decision, &caller, action, &resource);
     let (status, code) = match request.service {
         Service::Iam | Service::Sts | Service::Sns | Service::S3 => (403, "AccessDenied"),
         Service::Sqs => {
@@ -161,7 +172,34 @@ pub(in crate::emulator_aws) fn authenticate(emulator: &Shared, request: &ApiRequ
     if key.expires_ms <= now_ms {
         return Err(refused(request, Doubt::Expired));
     }
-    if signed.is_by(&key.secret, request) { Ok(()) } else { Err(refused(request, Doubt::WrongSignature)) }
+    if !signed.is_by(&key.secret, request) {
+        return Err(refused(request, Doubt::WrongSignature));
+    }
+    of_now(request, now_ms)
+}
+
+/// A signature counts for a quarter of an hour, before and after the time in it.
+fn of_now(request: &ApiRequest, now_ms: u64) -> Result<(), ApiError> {
+    const MS: u64 = 15 * 60 * 1000;
+    let compact = |ms| format!("{}Z", iso(ms)[..19].replace(['-', ':'], ""));
+    let (at, now) = (request.header("x-amz-date").unwrap_or_default(), compact(now_ms));
+    let (earliest, latest) = (compact(now_ms.saturating_sub(MS)), compact(now_ms + MS));
+    let message = if at < earliest.as_str() {
+        format!("Signature expired: {at} is now earlier than {earliest} ({now} - 15 min.)")
+    } else if at > latest.as_str() {
+        format!("Signature not yet current: {at} is still later than {latest} ({now} + 15 min.)")
+    } else {
+        return Ok(());
+    };
+    let error = refused(request, Doubt::WrongSignature);
+    Err(match request.service {
+        Service::S3 => ApiError {
+            code: "RequestTimeTooSkewed".into(),
+            message: "The difference between the request time and the current time is too large.".into(),
+            ..error
+        },
+        _ => ApiError { message, ..error },
+    })
 }
 
 /// The ARN of the caller. Whoever is not known is the user that tests are.

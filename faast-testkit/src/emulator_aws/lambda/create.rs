@@ -47,6 +47,7 @@ pub(super) async fn create(emulator: &Shared, request: &ApiRequest) -> Result<Re
         iam::authorize(emulator, request, "lambda:TagResource", &arn)?;
     }
     iam::pass_role(emulator, request, &config.role)?;
+    in_the_callers_name(emulator, request, &config, &input)?;
     exists_not(&emulator.state(), &request.region, &name)?;
     let code = code(emulator, &input).await?;
     assumable(emulator, &config)?;
@@ -59,6 +60,35 @@ pub(super) async fn create(emulator: &Shared, request: &ApiRequest) -> Result<Re
     exists_not(&state, &request.region, &name)?;
     state.lambda.functions.insert((request.region.clone(), name), function);
     Ok(Reply::json(&shown).status(201))
+}
+
+/// What Lambda reads on behalf of the caller, who has to be allowed to read it: the archive, layers, the network.
+fn in_the_callers_name(
+    emulator: &Shared,
+    request: &ApiRequest,
+    config: &Config,
+    input: &Map<String, Value>,
+) -> Result<(), ApiError> {
+    let code = |name: &str| input.get("Code").and_then(|code| code.get(name)).and_then(Value::as_str);
+    if let (Some(bucket), Some(key)) = (code("S3Bucket"), code("S3Key")) {
+        let object = format!("arn:aws:s3:::{bucket}/{key}");
+        iam::authorize(emulator, request, "s3:GetObject", &object).map_err(|_| {
+            let text = format!(
+                "Your access has been denied by S3, please make sure your request credentials have permission to \
+                 GetObject for {bucket}/{key}. S3 Error Code: AccessDenied. S3 Error Message: Access Denied"
+            );
+            ApiError::new(403, "AccessDeniedException", text)
+        })?;
+    }
+    for layer in &config.layers {
+        iam::authorize(emulator, request, "lambda:GetLayerVersion", layer)?;
+    }
+    if !config.subnets.is_empty() {
+        for action in ["ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"] {
+            iam::authorize(emulator, request, action, "*")?;
+        }
+    }
+    Ok(())
 }
 
 /// A function from what its owner gave for it.

@@ -145,34 +145,48 @@ pub(super) fn handle(emulator: &Shared, request: &ApiRequest) -> Result<Reply, A
     }
     let now_ms = emulator.clock.now_ms();
     let mut state = emulator.state();
-    let s3 = &mut state.s3;
+    // What is allowed is charged for, whether it finds anything or not.
+    match request.method.as_str() {
+        "DELETE" => {}
+        "GET" | "HEAD" if !request.action.starts_with("List") => state.bill.storage_reads += 1,
+        _ => state.bill.storage_writes += 1,
+    }
+    let reply = carry_out(&mut state.s3, request, &place, now_ms)?;
+    if request.action == "GetObject" {
+        let length = reply.headers.iter().find(|(name, _)| name == "content-length");
+        state.bill.storage_bytes_read += length.and_then(|(_, length)| length.parse::<u64>().ok()).unwrap_or_default();
+    }
+    Ok(reply)
+}
+
+fn carry_out(s3: &mut State, request: &ApiRequest, place: &Place, now_ms: u64) -> Result<Reply, ApiError> {
     match request.action.as_str() {
         "ListBuckets" => Ok(bucket::list(s3, request)),
-        "CreateBucket" => bucket::create(s3, request, &place, now_ms),
-        "DeleteBucket" => bucket::delete(s3, request, &place),
+        "CreateBucket" => bucket::create(s3, request, place, now_ms),
+        "DeleteBucket" => bucket::delete(s3, request, place),
         "HeadBucket" => {
-            let region = s3.bucket(&place, &request.region)?.region.clone();
+            let region = s3.bucket(place, &request.region)?.region.clone();
             Ok(Reply::empty(200).header("x-amz-bucket-region", region))
         }
-        "GetBucketLocation" => Ok(bucket::location(s3.bucket(&place, &request.region)?)),
-        "PutBucketTagging" => bucket::put_tags(s3.bucket(&place, &request.region)?, request),
-        "GetBucketTagging" => bucket::tags(s3.bucket(&place, &request.region)?, &place),
+        "GetBucketLocation" => Ok(bucket::location(s3.bucket(place, &request.region)?)),
+        "PutBucketTagging" => bucket::put_tags(s3.bucket(place, &request.region)?, request),
+        "GetBucketTagging" => bucket::tags(s3.bucket(place, &request.region)?, place),
         "DeleteBucketTagging" => {
-            s3.bucket(&place, &request.region)?.tags.clear();
+            s3.bucket(place, &request.region)?.tags.clear();
             Ok(Reply::empty(204))
         }
-        "PutBucketLifecycleConfiguration" => bucket::put_lifecycle(s3.bucket(&place, &request.region)?, request),
-        "GetBucketLifecycleConfiguration" => bucket::lifecycle(s3.bucket(&place, &request.region)?, &place),
-        "PutPublicAccessBlock" => bucket::put_public_access(s3.bucket(&place, &request.region)?, request),
-        "GetPublicAccessBlock" => bucket::public_access(s3.bucket(&place, &request.region)?, &place),
-        "ListObjectsV2" | "ListObjects" => listing::objects(s3.bucket(&place, &request.region)?, request, &place),
-        "PutObject" => object::put(s3.bucket(&place, &request.region)?, request, &place, now_ms),
-        "GetObject" | "HeadObject" => object::get(s3.bucket(&place, &request.region)?, request, &place),
+        "PutBucketLifecycleConfiguration" => bucket::put_lifecycle(s3.bucket(place, &request.region)?, request),
+        "GetBucketLifecycleConfiguration" => bucket::lifecycle(s3.bucket(place, &request.region)?, place),
+        "PutPublicAccessBlock" => bucket::put_public_access(s3.bucket(place, &request.region)?, request),
+        "GetPublicAccessBlock" => bucket::public_access(s3.bucket(place, &request.region)?, place),
+        "ListObjectsV2" | "ListObjects" => listing::objects(s3.bucket(place, &request.region)?, request, place),
+        "PutObject" => object::put(s3.bucket(place, &request.region)?, request, place, now_ms),
+        "GetObject" | "HeadObject" => object::get(s3.bucket(place, &request.region)?, request, place),
         "DeleteObject" => {
-            s3.bucket(&place, &request.region)?.objects.remove(&place.key);
+            s3.bucket(place, &request.region)?.objects.remove(&place.key);
             Ok(Reply::empty(204))
         }
-        "DeleteObjects" => object::delete_many(s3.bucket(&place, &request.region)?, request),
+        "DeleteObjects" => object::delete_many(s3.bucket(place, &request.region)?, request),
         _ => {
             let message = "A header you provided implies functionality that is not implemented";
             Err(ApiError::new(501, "NotImplemented", message))

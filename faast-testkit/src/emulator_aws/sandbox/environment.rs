@@ -32,6 +32,7 @@ pub(in super::super) const RESERVED: &[&str] = &[
 #[derive(Debug)]
 pub(super) struct Place<'a> {
     pub(super) port: u16,
+    pub(super) endpoint: &'a str,
     pub(super) log_stream: &'a str,
     pub(super) temporary: &'a Path,
     pub(super) session: &'a Session,
@@ -44,6 +45,8 @@ pub(super) fn variables(version: &Version, place: &Place<'_>) -> Vec<(String, St
     let fixed = [
         ("AWS_ACCESS_KEY_ID", place.session.access_key.clone()),
         ("AWS_DEFAULT_REGION", version.region.clone()),
+        // Real ones have none: they find AWS.
+        ("AWS_ENDPOINT_URL", place.endpoint.to_owned()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", config.memory_mb.to_string()),
         ("AWS_LAMBDA_FUNCTION_NAME", version.name.clone()),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".into()),

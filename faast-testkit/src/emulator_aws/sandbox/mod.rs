@@ -198,6 +198,7 @@ impl Sandbox {
         let api = RuntimeApi::start().await.map_err(|error| Fault::entrypoint(&error))?;
         let place = environment::Place {
             port: api.port,
+            endpoint: &self.emulator.endpoint,
             log_stream: &self.log_stream,
             temporary: self.temporary.path(),
             session: &self.session,
