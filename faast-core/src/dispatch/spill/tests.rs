@@ -125,8 +125,8 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(answer: impl Fn(Request) -> Vec<Result<Event, InvokeError>> + Send + Sync + 'static) -> Self {
-        Self::on(Shelf::default(), Box::new(move |request| stream::iter(answer(request)).boxed()))
+    fn new(answer: impl Fn(Request) -> Vec<Event> + Send + Sync + 'static) -> Self {
+        Self::on(Shelf::default(), Box::new(move |request| stream::iter(answer(request)).map(Ok).boxed()))
     }
 
     fn on(shelf: Shelf, answer: Answer) -> Self {
@@ -167,12 +167,12 @@ fn request(sizes: &[usize]) -> Request {
     Request { deployment: DeploymentId::random(), build: u64::MAX, calls }
 }
 
-fn done(call: u64, outcome: Outcome) -> Result<Event, InvokeError> {
+fn done(call: u64, outcome: Outcome) -> Event {
     let quantities = vec![Quantity { metric: "requests".into(), amount: 1.0, measured: true }];
-    Ok(Event::Done { call: CallId(call), outcome, metering: Metering { quantities, ..Metering::default() } })
+    Event::Done { call: CallId(call), outcome, metering: Metering { quantities, ..Metering::default() } }
 }
 
-fn nothing(call: u64) -> Result<Event, InvokeError> {
+fn nothing(call: u64) -> Event {
     done(call, Outcome::Ok(Payload::Inline(Bytes::new())))
 }
 
@@ -225,7 +225,8 @@ async fn the_same_attempt_of_a_call_that_is_sent_twice_keeps_its_arguments() {
 
 #[tokio::test]
 async fn arguments_are_deleted_however_their_request_ends() {
-    let failing = Scene::new(|_| vec![Err(InvokeError::new(RetryClass::WorkerLost, Ran::Yes, "gone"))]);
+    let gone = |_| stream::iter([Err(InvokeError::new(RetryClass::WorkerLost, Ran::Yes, "gone"))]).boxed();
+    let failing = Scene::on(Shelf::default(), Box::new(gone));
     assert!(failing.run(&[2000]).await[0].is_err());
     failing.shelf.until_it_has(0).await;
 
@@ -287,7 +288,7 @@ async fn a_result_that_nobody_waits_for_is_deleted_unread() {
 #[tokio::test]
 async fn an_item_that_is_lost_ends_its_generator() {
     let payload = Payload::Blob(Box::new(BlobRef::new(BlobKey("lost".into()), b"item")));
-    let scene = Scene::new(move |_| vec![Ok(Event::Item { call: CallId(1), seq: 0, body: payload.clone() })]);
+    let scene = Scene::new(move |_| vec![Event::Item { call: CallId(1), seq: 0, body: payload.clone() }]);
     let events = scene.run(&[1]).await;
     assert!(matches!(&events[0], Err(error) if error.ran == Ran::Yes), "{events:?}");
 }
