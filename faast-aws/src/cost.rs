@@ -3,6 +3,7 @@
 //! Duration is what the platform billed, to the millisecond, where its report came with the answer; else it is this
 //! side's clock, and marked as an estimate. Prices are in `cost/prices.rs`.
 
+mod list;
 mod prices;
 
 use std::time::Duration;
@@ -189,5 +190,29 @@ mod tests {
             let at_most = worst.iter().find(|it| it.metric == quantity.metric).unwrap();
             assert!(quantity.amount <= at_most.amount, "{quantity:?} {at_most:?}");
         }
+    }
+
+    /// By hand: 20, 1,000 and 3 ms with 2 GB are 2.046 GB-seconds. Three answers are 18,432 bytes of headers.
+    #[test]
+    fn a_bill_of_each_mode_is_the_one_computed_by_hand() {
+        let meter = Meter::new(&plan(Arch::X86_64, 512));
+        let run = |billed| meter.of_failure(Some(&report(billed)), Duration::ZERO, 0).quantities;
+        let direct: Usage = [20, 1000, 3].into_iter().flat_map(run).collect();
+        let prices = prices::table("us-east-1", &std::collections::BTreeMap::new());
+        let line = |usage: &Usage, metric| {
+            let report = prices.report(usage);
+            report.lines.iter().find(|line| line.metric == metric).map(|line| line.cost_usd).unwrap()
+        };
+        let is = |got: f64, by_hand: f64| assert!((got - by_hand).abs() < 1e-15, "{got} is not {by_hand}");
+        is(line(&direct, DURATION), 0.000_034_100_068_2);
+        is(line(&direct, REQUESTS), 0.000_000_6);
+        is(line(&direct, TRANSFER_OUT), 0.000_001_544_952_392_578_125);
+        is(prices.total_usd(&direct), 0.000_036_245_020_592_578_125);
+
+        // In queue mode, three records are written, one receipt brings them, and one request deletes them.
+        let mut queued = direct;
+        queued.add(Quantity { metric: QUEUE.into(), amount: 5.0, measured: true });
+        is(line(&queued, QUEUE), 0.000_002);
+        is(prices.total_usd(&queued), 0.000_038_245_020_592_578_125);
     }
 }

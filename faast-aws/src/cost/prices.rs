@@ -15,6 +15,7 @@ use faast_core::cost::{Price, PriceTable};
 use faast_core::log::Channel;
 use serde_json::Value;
 
+use super::list::{self, LIST};
 use super::{
     DURATION, DURATION_ARM, EPHEMERAL_STORAGE, QUEUE, REQUESTS, STORAGE, STORAGE_READS, STORAGE_WRITES, TRANSFER_OUT,
 };
@@ -27,21 +28,6 @@ const PRICING_REGION: &str = "us-east-1";
 
 /// Products that are on one page at most.
 const PAGE: i32 = 100;
-
-/// The list prices of [`LISTED_REGION`] at [`LISTED`]: metric, unit, US dollars. First tiers; free tiers not subtracted.
-const LIST: [(&str, &str, f64); 9] = [
-    (DURATION, "GB-second", 0.000_016_666_7),
-    (DURATION_ARM, "GB-second", 0.000_013_333_4),
-    (REQUESTS, "request", 0.000_000_2),
-    (EPHEMERAL_STORAGE, "GB-second", 0.000_000_030_9),
-    (QUEUE, "request", 0.000_000_4),
-    (TRANSFER_OUT, "GB", 0.09),
-    (STORAGE_WRITES, "request", 0.000_005),
-    (STORAGE_READS, "request", 0.000_000_4),
-    (STORAGE, "GB-month", 0.023),
-];
-const LISTED: &str = "2026-09";
-const LISTED_REGION: &str = "us-east-1";
 
 /// How the usage types of Lambda's products end, behind the prefix of their region.
 const USAGE: [(&str, &str); 4] = [
@@ -78,12 +64,11 @@ pub async fn prices(sdk: &SdkConfig, region: &str, cache: &CacheFolder) -> Price
     table(region, &found)
 }
 
-fn table(region: &str, found: &BTreeMap<String, f64>) -> PriceTable {
-    let estimate = if region == LISTED_REGION { String::new() } else { format!(", an estimate for {region}") };
+pub(super) fn table(region: &str, found: &BTreeMap<String, f64>) -> PriceTable {
     let prices = LIST.iter().map(|(metric, unit, listed)| {
         let (usd, source) = match found.get(*metric) {
             Some(usd) => (*usd, format!("AWS price list of {region}")),
-            None => (*listed, format!("list price of {LISTED_REGION}, {LISTED}{estimate}")),
+            None => list::price(region, metric, *listed),
         };
         ((*metric).into(), Price { usd, unit: (*unit).into(), source })
     });
@@ -198,13 +183,13 @@ mod tests {
         let found = BTreeMap::from([(REQUESTS.to_owned(), 0.5)]);
         let table = table("eu-west-1", &found);
         assert_eq!((table.prices[REQUESTS].usd, &*table.prices[REQUESTS].source), (0.5, "AWS price list of eu-west-1"));
-        let listed = &table.prices[DURATION];
-        assert!(listed.source.contains("an estimate for eu-west-1") && listed.source.contains(LISTED), "{listed:?}");
+        assert_eq!(&*table.prices[DURATION].source, "list price of eu-west-1, 2026-09");
+        assert!(table.prices[QUEUE].source.ends_with("an estimate for eu-west-1"), "{table:?}");
     }
 
     #[test]
     fn in_the_listed_region_the_list_is_no_estimate() {
-        let table = table(LISTED_REGION, &BTreeMap::new());
+        let table = table("us-east-1", &BTreeMap::new());
         assert!(table.prices.values().all(|price| !price.source.contains("estimate")), "{table:?}");
         assert_eq!(table.prices.len(), LIST.len());
     }

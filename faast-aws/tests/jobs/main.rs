@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod bill;
 mod connection;
 mod queue;
 mod secret;
@@ -94,6 +95,22 @@ fn noise_of(seed: u64, bytes: usize) -> Vec<u8> {
     let mut noise = vec![0; bytes];
     fastrand::Rng::with_seed(seed).fill(&mut noise);
     noise
+}
+
+/// Fails in one way or another at its first attempt, or takes long.
+#[faast::function]
+fn shaky(n: u32, seed: u64) -> Result<u32, String> {
+    let at_first = faast::context().attempt() == 1;
+    match (u64::from(n) + seed) % 30 {
+        1 if at_first => Err(format!("{n} is declined")),
+        2 if at_first => panic!("{n} panics"),
+        3 if at_first => std::process::exit(3),
+        _ if at_first && n == 100 => {
+            std::thread::sleep(std::time::Duration::from_secs(4));
+            Ok(n)
+        }
+        _ => Ok(n),
+    }
 }
 
 /// Fails in its own words.
