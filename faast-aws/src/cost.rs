@@ -206,13 +206,13 @@ mod tests {
         let is = |got: f64, by_hand: f64| assert!((got - by_hand).abs() < 1e-15, "{got} is not {by_hand}");
         is(line(&direct, DURATION), 0.000_034_100_068_2);
         is(line(&direct, REQUESTS), 0.000_000_6);
-        is(line(&direct, TRANSFER_OUT), 0.000_001_544_952_392_578_125);
-        is(prices.total_usd(&direct), 0.000_036_245_020_592_578_125);
+        is(line(&direct, TRANSFER_OUT), 0.000_001_544_952_392_578);
+        is(prices.total_usd(&direct), 0.000_036_245_020_592_578);
 
         // In queue mode, three records are written, one receipt brings them, and one request deletes them.
         let mut queued = direct;
         queued.add(Quantity { metric: QUEUE.into(), amount: 5.0, measured: true });
         is(line(&queued, QUEUE), 0.000_002);
-        is(prices.total_usd(&queued), 0.000_038_245_020_592_578_125);
+        is(prices.total_usd(&queued), 0.000_038_245_020_592_578);
     }
 }

@@ -97,7 +97,8 @@ pub(crate) const NEEDS: &[Need] = &[
     // Where an answer was lost: is what is there already one's own?
     need(Use::Deploy, On::Anything, "logs:DescribeLogGroups"),
     need(Use::Deploy, On::LogGroup, "logs:ListTagsForResource"),
-    // Workers may have made a bucket; without the permission nobody can, and a note says that it can't be told.
+    // Workers may have made a bucket: it is kept alive, and looked for at the end.
+    nice(Use::Deploy, On::Bucket, "s3:PutBucketTagging"),
     nice(Use::Deploy, On::Bucket, "s3:DeleteBucket"),
     need(Use::OwnRole, On::Role, "iam:CreateRole"),
     need(Use::OwnRole, On::Role, "iam:TagRole"),

@@ -52,7 +52,7 @@ fn https() -> Capabilities {
     let mut capabilities = Capabilities::new();
     capabilities.streams = true;
     capabilities.max_request_bytes = Some(MOST_PAYLOAD);
-    // Of one answer; those of generators and batches are streamed, and may have 200 MB.
+    // Of one answer, or of one event where they are streamed.
     capabilities.max_response_bytes = Some(MOST_PAYLOAD);
     capabilities.max_batch = MOST_CALLS;
     capabilities.start_grace = NEW_SANDBOX;

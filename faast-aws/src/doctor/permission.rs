@@ -182,6 +182,7 @@ fn lacking(action: &'static str, spare: bool) -> Finding {
     let without = match action {
         "lambda:GetAccountSettings" => "the account's concurrency is not known beforehand",
         "logs:PutRetentionPolicy" => "logs of a deployment that was never cleaned up stay",
+        "s3:PutBucketTagging" => "a bucket that workers made may be collected under a long job",
         "pricing:GetProducts" => "costs go by the built-in table of prices",
         ASK => "not everything can be checked here",
         _ => "`faast cleanup` and garbage collection do not work",

@@ -1,7 +1,7 @@
 //! Whole jobs, as a user writes them, against the emulator in trouble: throttling, broken connections, two at once, large
 //! payloads, and somebody who looks for secrets.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do, and functions on purpose")]
 
 mod bill;
 mod connection;
@@ -38,12 +38,7 @@ fn noted_once(path: &str, n: u32) -> u32 {
 /// So many bytes that can't be compressed, whatever it is given.
 #[faast::function]
 fn large(_given: Vec<u8>, bytes: usize) -> Vec<u8> {
-    noise(bytes)
-}
-
-fn noise(bytes: usize) -> Vec<u8> {
-    let mut rng = fastrand::Rng::with_seed(1);
-    std::iter::repeat_with(|| rng.u8(..)).take(bytes).collect()
+    noise_of(1, bytes)
 }
 
 /// Its argument, some time later.
@@ -130,6 +125,13 @@ fn notes(path: &str, numbers: u32) -> Vec<usize> {
     let mut times = vec![0; numbers as usize];
     text.lines().for_each(|line| times[line.parse::<usize>().unwrap()] += 1);
     times
+}
+
+/// Waits until something is so; the test's own time limit is that of whoever runs it.
+async fn until(mut so: impl AsyncFnMut() -> bool) {
+    while !so().await {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }
 
 fn on(endpoint: &str) -> Builder<Aws> {

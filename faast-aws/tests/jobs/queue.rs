@@ -10,17 +10,10 @@ use faast_testkit::emulator_aws::{AwsEmulator, Faults};
 use futures_util::{StreamExt as _, stream};
 
 use super::tap::Tap;
-use super::{PLANTED, declines, double, large, noise, noted, notes, on, slow};
+use super::{PLANTED, declines, double, large, noise_of, noted, notes, on, slow, until};
 
 fn queued(endpoint: &str) -> Builder<Aws> {
     on(endpoint).mode(Mode::Queue).memory_mb(128)
-}
-
-/// Waits until something is so; the test's own time limit is that of whoever runs it.
-async fn until(mut so: impl AsyncFnMut() -> bool) {
-    while !so().await {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// How much of a metric was used.
@@ -203,18 +196,21 @@ async fn what_waited_too_long_was_throttled_and_is_sent_again() {
 }
 
 #[tokio::test]
-async fn an_argument_and_an_answer_have_to_fit_into_one_record() {
-    let aws = AwsEmulator::start();
+async fn what_does_not_fit_into_one_record_with_its_request_goes_through_a_bucket() {
+    // A longer record never arrives.
+    let aws = AwsEmulator::builder().record_limit(256 * 1024).start();
     let cloud = queued(&aws.endpoint()).deploy().await.unwrap();
-    assert!(cloud.run(large::call(noise(50_000), 50_000)).await.unwrap() == noise(50_000));
-    // Alone it would fit.
-    assert_eq!(cloud.run(large::call(Vec::new(), 120_000)).await.unwrap().len(), 120_000);
-    let error = cloud.run(large::call(noise(50_000), 150_000)).await.unwrap_err();
-    assert_eq!((error.kind(), error.attempts()), (ErrorKind::TooLarge, 1), "{error:?}");
-    assert!(error.message().contains("the transport carries at most"), "{error}");
-    let error = cloud.run(large::call(noise(300_000), 0)).await.unwrap_err();
-    assert_eq!((error.kind(), error.attempts()), (ErrorKind::TooLarge, 0), "{error:?}");
+    let buckets = || aws.calls().iter().filter(|call| call.action == "PutObject").count();
+    assert!(cloud.run(large::call(noise_of(2, 50_000), 50_000)).await.unwrap() == noise_of(1, 50_000));
+    assert!(cloud.run(large::call(Vec::new(), 120_000)).await.unwrap() == noise_of(1, 120_000));
+    assert_eq!(buckets(), 0, "both fit");
+    // Either of them would fit alone.
+    assert!(cloud.run(large::call(noise_of(2, 50_000), 150_000)).await.unwrap() == noise_of(1, 150_000));
+    assert_eq!(buckets(), 1, "the answer does not");
+    assert!(cloud.run(large::call(noise_of(2, 300_000), 300_000)).await.unwrap() == noise_of(1, 300_000));
+    assert_eq!(buckets(), 3, "neither does");
     cloud.cleanup().await.unwrap();
+    assert_eq!(aws.leftovers(), Vec::<String>::new());
 }
 
 #[tokio::test]

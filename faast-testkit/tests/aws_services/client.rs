@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use faast_testkit::emulator_aws::{AwsEmulator, Credentials};
 use serde_json::{Value, json};
@@ -82,7 +83,9 @@ impl<'a> Ask<'a> {
         if !self.headers.iter().any(|(name, _)| name == "host") {
             self.headers.push(("host".into(), host.clone()));
         }
-        self.headers.push(("x-amz-date".into(), "20261122T120000Z".into()));
+        let now = now();
+        let day = now[..8].to_owned();
+        self.headers.push(("x-amz-date".into(), now.clone()));
         self.headers.sort();
         let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         let names = names.join(";");
@@ -92,10 +95,9 @@ impl<'a> Ask<'a> {
         let hash = stated.unwrap_or_else(|| hex(&Sha256::digest(&self.body)));
         let (path, query) = self.path.split_once('?').unwrap_or((self.path, ""));
         let canonical = format!("{}\n{path}\n{query}\n{lines}\n{names}\n{hash}", self.method);
-        let scope = format!("20261122/{}/{}/aws4_request", self.region, self.service);
-        let to_sign =
-            format!("AWS4-HMAC-SHA256\n20261122T120000Z\n{scope}\n{}", hex(&Sha256::digest(canonical.as_bytes())));
-        let mut key = hmac(format!("AWS4{secret}").as_bytes(), b"20261122");
+        let scope = format!("{day}/{}/{}/aws4_request", self.region, self.service);
+        let to_sign = format!("AWS4-HMAC-SHA256\n{now}\n{scope}\n{}", hex(&Sha256::digest(canonical.as_bytes())));
+        let mut key = hmac(format!("AWS4{secret}").as_bytes(), day.as_bytes());
         for part in [self.region, self.service, "aws4_request"] {
             key = hmac(&key, part.as_bytes());
         }
@@ -150,4 +152,26 @@ fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+}
+
+/// `20261122T120000Z`, as signatures have it: they count for a quarter of an hour.
+fn now() -> String {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let (mut days, of_day) = (seconds / 86_400, seconds % 86_400);
+    let leap = |year: u64| u64::from(year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
+    let mut year = 1970;
+    while days >= 365 + leap(year) {
+        days -= 365 + leap(year);
+        year += 1;
+    }
+    let mut month = 1;
+    for length in [31, 28 + leap(year), 31, 30, 31, 30, 31, 31, 30, 31, 30] {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    format!("{year}{month:02}{:02}T{hour:02}{minute:02}{second:02}Z", days + 1)
 }

@@ -1,5 +1,7 @@
 //! Who may do what: keys, signatures, expired credentials and policies, with AWS's words.
 
+use std::time::Duration;
+
 use faast_testkit::emulator_aws::AwsEmulator;
 use serde_json::json;
 
@@ -34,6 +36,18 @@ fn a_user_is_known_by_key_and_signature() {
     assert_eq!((wrong.refusal().0, wrong.refusal().1.as_str()), (403, "SignatureDoesNotMatch"));
     let unknown = identity().send_as(&aws, ("AKIAUNKNOWN", "x"));
     assert_eq!((unknown.refusal().0, unknown.refusal().1.as_str()), (403, "InvalidClientTokenId"));
+}
+
+#[test]
+fn a_signature_counts_for_a_quarter_of_an_hour() {
+    let aws = account();
+    let user = aws.add_user(&policy(ALL));
+    aws.advance(Duration::from_mins(14));
+    assert_eq!(identity().send_by(&aws, &user).status, 200);
+    aws.advance(Duration::from_mins(2));
+    let late = identity().send_by(&aws, &user);
+    assert_eq!((late.refusal().0, late.refusal().1.as_str()), (403, "SignatureDoesNotMatch"));
+    assert!(late.body.contains("Signature expired: ") && late.body.contains(" is now earlier than "), "{late:?}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Spilling on the client's side, with a store that fails, is slow, or holds other bytes.
+//! The client's side of spilling, with a store and a provider that do as they are told.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Spilling on the worker's side, with a store that refuses.
+//! The worker's side of spilling, with a store and a transport that do as they are told.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
