@@ -1,5 +1,7 @@
 //! What can be asked for on the command line, and what the exit codes mean.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 
 /// Something is left, or something failed.
@@ -14,7 +16,8 @@ Exit codes:
   1  something is left that `faast cleanup <PROVIDER> -x` would delete, or something failed
   2  the command line is wrong: an unknown option or provider";
 
-/// Sees and removes what deployments of faast left behind, and says beforehand whether one would work.
+/// Sees and removes what deployments of faast left behind, says beforehand whether one would work, and makes reports of
+/// recorded runs.
 #[derive(Debug, Parser)]
 #[command(name = "faast", version, about, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
@@ -36,6 +39,14 @@ pub(crate) enum Command {
         after_help = "Exit codes:\n  0  listed\n  1  something could not be looked at\n  2  the command line is wrong"
     )]
     List(List),
+    /// Makes the report of a recorded run, as a page that needs nothing else or as JSON.
+    ///
+    /// Runs are recorded where the program says `.record()`. Without a run, those of the provider are listed, the newest
+    /// first.
+    #[command(
+        after_help = "Exit codes:\n  0  written or listed\n  1  there is no such run, or the file can't be written\n  2  the command line is wrong"
+    )]
+    Report(Report),
     /// Finds everything that would keep a deployment from working, or make it slow, without changing anything.
     ///
     /// Credentials and region with their sources, the account, every permission that is missing, quotas and the time that
@@ -109,6 +120,20 @@ pub(crate) struct Cleanup {
     /// Take what has not expired yet too: jobs that still run will fail.
     #[arg(long)]
     pub(crate) include_live: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// The provider: aws, local.
+    pub(crate) provider: String,
+    /// The run: its name or the beginning of it, the beginning of its deployment's id, `last`, or the path of its folder.
+    pub(crate) run: Option<String>,
+    /// Where to write the report: a page, or JSON where the name ends in `.json`.
+    #[arg(short, long, value_name = "FILE", default_value = "run.html")]
+    pub(crate) output: PathBuf,
+    /// Print JSON instead: of the run, or of the list.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,4 +1,5 @@
-//! The `faast` command: what deployments left behind and how to be rid of it, and whether they would work at all.
+//! The `faast` command: what deployments left behind and how to be rid of it, whether they would work at all, and reports
+//! of recorded runs.
 //!
 //! This file starts the runtime and turns outcomes into exit codes. `cli.rs` says what can be asked for, each command has
 //! a file of its own; what may be deleted is core's decision (`faast::core::stray`), what is well is the provider's.
@@ -12,6 +13,7 @@ mod doctor;
 mod explain;
 mod json;
 mod list;
+mod report;
 mod span;
 mod table;
 
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Cleanup(options) => cleanup::run(&options).await,
             Command::List(options) => list::run(&options).await,
+            Command::Report(options) => report::run(&options),
             Command::Doctor(options) => doctor::run(&options).await,
             Command::Policy(options) => doctor::policy(&options),
         }

@@ -132,6 +132,15 @@ impl<P: CloudProvider> Builder<P> {
         self.with(|options| options.description = Some(description.into()))
     }
 
+    /// Records the run below `~/.faast/<provider>/runs/`, for [`Cloud::report`](crate::Cloud::report) and `faast report`.
+    ///
+    /// Two files of bounded size, at most a few megabytes, however many calls there are; the newest 50 runs are kept.
+    /// They can be read while the run goes on, and after the client was killed. They hold messages of errors and labels of
+    /// calls, but no arguments, no results, and of the workers' environment the names only.
+    pub fn record(self) -> Self {
+        self.with(|options| options.record = true)
+    }
+
     /// Deploys this program's functions.
     ///
     /// # Errors

@@ -1,11 +1,18 @@
-//! Money: price tables, what was used, and the cost table made of both. Pure data; providers look the prices up.
+//! Money: price tables, what was used, and the cost table made of both. Pure data; providers look the prices up. The
+//! analyzer compares configurations by it.
 //!
 //! A quantity is an amount of a metric (`duration` in GB-seconds, `requests`), a price is US dollars for one unit of it;
 //! cost is their product and is computed here and nowhere else.
 
+mod analysis;
+mod analyzer;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
+
+pub use self::analysis::{Analysis, Measured, Recommendation, Row};
+pub use self::analyzer::Analyzer;
 
 /// An amount of a metric of a [`PriceTable`].
 #[derive(Debug, Clone, PartialEq)]
@@ -146,16 +153,42 @@ impl CostReport {
         self.lines.iter().map(|line| line.cost_usd).sum::<f64>() + 0.0
     }
 
+    /// The part of the sum that the platform measured. The rest is an estimate of faast's.
+    pub fn measured_usd(&self) -> f64 {
+        self.lines.iter().filter(|line| line.measured).map(|line| line.cost_usd).sum::<f64>() + 0.0
+    }
+
+    /// A line's share of the sum, 0 to 1.
+    pub fn share(&self, line: &CostLine) -> f64 {
+        let total = self.total_usd();
+        if total > 0.0 { line.cost_usd / total } else { 0.0 }
+    }
+
     /// Comma-separated values with a header line.
     pub fn to_csv(&self) -> String {
-        let mut csv = String::from("metric,unit,unit_usd,amount,measured,cost_usd,note\n");
+        let mut csv = String::from("metric,unit,unit_usd,amount,measured,cost_usd,share,note\n");
         for line in &self.lines {
             let note = line.note.replace('"', "\"\"");
             let CostLine { metric, unit, unit_usd, amount, measured, cost_usd, .. } = line;
+            let share = self.share(line);
             // Writing to a string can't fail.
-            let _ = writeln!(csv, "{metric},{unit},{unit_usd},{amount},{measured},{cost_usd},\"{note}\"");
+            let _ = writeln!(csv, "{metric},{unit},{unit_usd},{amount},{measured},{cost_usd},{share},\"{note}\"");
         }
         csv
+    }
+
+    /// The table and its sums as JSON.
+    pub fn to_json(&self) -> String {
+        let line = |line: &CostLine| {
+            let CostLine { metric, unit_usd, unit, amount, measured, cost_usd, note } = line;
+            serde_json::json!({
+                "metric": metric, "unit": unit, "unit_usd": unit_usd, "amount": amount, "measured": measured,
+                "cost_usd": cost_usd, "share": self.share(line), "note": note,
+            })
+        };
+        let lines: Vec<_> = self.lines.iter().map(line).collect();
+        let (total, measured) = (self.total_usd(), self.measured_usd());
+        serde_json::json!({ "lines": lines, "total_usd": total, "measured_usd": measured }).to_string()
     }
 }
 
@@ -165,11 +198,19 @@ impl fmt::Display for CostReport {
             let sign = if line.measured { ' ' } else { '~' };
             writeln!(
                 f,
-                "{:<16} {sign}{:>14.4} {:<14} x ${:<14.10} = ${:.6}  {}",
-                line.metric, line.amount, line.unit, line.unit_usd, line.cost_usd, line.note
+                "{:<16} {sign}{:>14.4} {:<14} x ${:<14.10} = ${:.6} {:>5.1} %  {}",
+                line.metric,
+                line.amount,
+                line.unit,
+                line.unit_usd,
+                line.cost_usd,
+                self.share(line) * 100.0,
+                line.note
             )?;
         }
-        write!(f, "total ${:.6}", self.total_usd())
+        write!(f, "total ${:.6}", self.total_usd())?;
+        let estimated = self.total_usd() - self.measured_usd();
+        if estimated > 0.0 { write!(f, ", of which ${estimated:.6} are estimated (~)") } else { Ok(()) }
     }
 }
 
@@ -185,6 +226,22 @@ mod tests {
     }
 
     #[test]
+    fn every_form_has_shares_and_tells_the_measured_from_the_estimated() {
+        let mut prices = PriceTable::default();
+        let price = |usd| Price { usd, unit: "unit".into(), source: "list of 2026-11-22".into() };
+        prices.prices.extend([("a".into(), price(0.5)), ("b".into(), price(1.5))]);
+        let used = |metric: &'static str, measured| Quantity { metric: metric.into(), amount: 2.0, measured };
+        let report = prices.report(&[used("a", true), used("b", false)].into_iter().collect());
+        assert!((report.total_usd() - 4.0).abs() < 1e-12 && (report.measured_usd() - 1.0).abs() < 1e-12);
+        let text = report.to_string();
+        assert!(text.contains("= $1.000000  25.0 %  list of 2026-11-22"), "{text}");
+        assert!(text.ends_with("total $4.000000, of which $3.000000 are estimated (~)"), "{text}");
+        assert!(report.to_csv().contains("\nb,unit,1.5,2,false,3,0.75,"), "{}", report.to_csv());
+        let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
+        assert_eq!((&json["lines"][1]["share"], &json["measured_usd"]), (&0.75.into(), &1.0.into()));
+    }
+
+    #[test]
     fn nothing_costs_nothing() {
         assert_eq!(CostReport::default().to_string(), "total $0.000000");
     }
@@ -194,6 +251,6 @@ mod tests {
         let mut prices = PriceTable::default();
         prices.prices.insert("r".into(), Price { usd: 1.0, unit: "u".into(), source: "a \"b\", c".into() });
         let usage: Usage = [Quantity { metric: "r".into(), amount: 2.0, measured: true }].into_iter().collect();
-        assert!(prices.report(&usage).to_csv().ends_with("r,u,1,2,true,2,\"a \"\"b\"\", c\"\n"));
+        assert!(prices.report(&usage).to_csv().ends_with("r,u,1,2,true,2,1,\"a \"\"b\"\", c\"\n"));
     }
 }

@@ -16,6 +16,12 @@ pub(crate) const FAAST_PACKAGE_DIR: &str = "FAAST_PACKAGE_DIR";
 /// `always` or `never`: whether values are compared with their own round trip. Unset: the first calls of a function.
 pub(crate) const FAAST_VALIDATE: &str = "FAAST_VALIDATE";
 
+/// `never`, `lines` or `auto`: how maps show their progress. Unset or `auto`: bars in a terminal, else lines.
+pub(crate) const FAAST_PROGRESS: &str = "FAAST_PROGRESS";
+
+/// What kind of terminal it is; `dumb` ones get no bars.
+const TERM: &str = "TERM";
+
 /// What faast prints where no `tracing` subscriber is set: `faast:info`, `faast:*`, `-faast:leaks`, a comma list.
 pub(crate) const DEBUG: &str = "DEBUG";
 
@@ -41,6 +47,44 @@ impl Validate {
             Some(other) => Err(other),
         }
     }
+}
+
+/// How the progress of maps is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Watch {
+    /// Bars in a terminal, else lines.
+    #[default]
+    Auto,
+    /// Lines, also in a terminal.
+    Lines,
+    /// Not at all.
+    Never,
+}
+
+impl Watch {
+    /// The value of [`FAAST_PROGRESS`]; `Err` gives back what is not a value of it.
+    fn parse(value: Option<&str>) -> Result<Self, &str> {
+        match value.map(str::trim) {
+            None | Some("" | "auto") => Ok(Self::Auto),
+            Some("lines") => Ok(Self::Lines),
+            Some("never") => Ok(Self::Never),
+            Some(other) => Err(other),
+        }
+    }
+}
+
+/// [`FAAST_PROGRESS`]; a value that is none is a warning and counts as unset.
+pub(crate) fn progress() -> Watch {
+    let value = text(FAAST_PROGRESS);
+    Watch::parse(value.as_deref()).unwrap_or_else(|other| {
+        crate::log!(Channel::Warning, "{FAAST_PROGRESS} is `{other}`; it can be `auto`, `lines` or `never`");
+        Watch::default()
+    })
+}
+
+/// Whether the terminal can't move its cursor.
+pub(crate) fn is_dumb_terminal() -> bool {
+    text(TERM).is_none_or(|kind| kind.is_empty() || kind == "dumb")
 }
 
 /// The folder that holds a folder for each provider: [`FAAST_HOME`], else `.faast` in the home folder, if there is one.
@@ -91,6 +135,13 @@ mod tests {
         assert_eq!(Validate::parse(Some("")), Ok(Validate::First));
         assert_eq!(Validate::parse(Some("always")), Ok(Validate::Always));
         assert_eq!(Validate::parse(Some(" never ")), Ok(Validate::Never));
+    }
+
+    #[test]
+    fn progress_is_automatic_lines_or_never() {
+        assert_eq!([None, Some(""), Some("auto")].map(Watch::parse), [Ok(Watch::Auto); 3]);
+        assert_eq!([Some("lines"), Some(" never ")].map(Watch::parse), [Ok(Watch::Lines), Ok(Watch::Never)]);
+        assert_eq!(Watch::parse(Some("off")), Err("off"));
     }
 
     #[test]

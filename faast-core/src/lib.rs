@@ -15,6 +15,8 @@ pub mod log;
 #[doc(hidden)]
 pub mod private;
 pub mod provider;
+pub mod record;
+pub mod report;
 pub mod stage;
 pub mod stray;
 pub mod wire;
@@ -28,6 +30,7 @@ mod env;
 mod error;
 mod event;
 mod options;
+mod progress;
 mod runtime;
 mod stats;
 
@@ -36,7 +39,10 @@ pub use inventory;
 pub use self::builder::Builder;
 pub use self::call::{Call, StreamCall};
 pub use self::cancel::CancelToken;
-pub use self::cloud::{Cloud, Detail, FromIter, FromStream, Indexed, Items, Keyed, Map, Ordered, Run, Timings};
+pub use self::cloud::{
+    Bound, Cloud, Detail, Estimate, FromIter, FromStream, Indexed, Interval, Items, Keyed, Map, Ordered, Quote, Run,
+    Sampled, Timings,
+};
 pub use self::error::{Error, ErrorKind, Result};
 pub use self::event::{CloudEvent, CloudEventKind, Events};
 pub use self::options::{Arch, Gc, Hedge};

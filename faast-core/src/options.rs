@@ -76,6 +76,7 @@ pub(crate) struct Options {
     pub(crate) gc: Gc,
     pub(crate) keep_logs: bool,
     pub(crate) description: Option<String>,
+    pub(crate) record: bool,
 }
 
 /// Options with every default filled in.

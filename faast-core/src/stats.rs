@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::cost::CostReport;
 use crate::provider::Metering;
 
 /// What the dispatcher counts.
@@ -18,6 +19,17 @@ pub(crate) struct Counters {
     pub(crate) duplicates: u64,
     pub(crate) throttled: u64,
     pub(crate) max_in_flight: u64,
+}
+
+/// What a deployment does at one moment, without its functions: for those who look often.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) counters: Counters,
+    /// Requests that may be in flight at once, now.
+    pub(crate) limit: u64,
+    pub(crate) in_flight: u64,
+    pub(crate) queued: u64,
+    pub(crate) cost: CostReport,
 }
 
 /// A deployment's numbers at one moment.
@@ -67,6 +79,13 @@ impl Stats {
             functions,
         }
     }
+}
+
+/// The `memory_mb` that a peak of so many bytes fits into: a quarter more, in whole 64 MiB, and no less than 128.
+pub(crate) fn fitting_memory_mb(peak: u64) -> u32 {
+    const STEP: u64 = 64 << 20;
+    let mebibytes = (peak + peak / 4).div_ceil(STEP) * 64;
+    u32::try_from(mebibytes.max(128)).unwrap_or(u32::MAX)
 }
 
 /// Running times of one function, as its workers measured them.
@@ -121,11 +140,27 @@ impl FunctionStats {
     pub fn peak_memory(&self) -> Option<u64> {
         self.peak_memory
     }
+
+    /// The [`memory_mb`](crate::Builder::memory_mb) that this function needs, by its peak so far with a quarter to spare.
+    /// Where memory brings processor time, as on AWS, more may be faster, and less dear.
+    pub fn fitting_memory_mb(&self) -> Option<u32> {
+        self.peak_memory.map(fitting_memory_mb)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_memory_that_fits_is_a_quarter_above_the_peak() {
+        let fits = |mebibytes: u64| fitting_memory_mb(mebibytes << 20);
+        assert_eq!([1, 100, 103, 512, 1000].map(fits), [128, 128, 192, 640, 1280]);
+        let mut stats = FunctionStats::new("f");
+        assert_eq!(stats.fitting_memory_mb(), None);
+        stats.record(&Metering { peak_memory: Some(200 << 20), ..Metering::default() });
+        assert_eq!(stats.fitting_memory_mb(), Some(256));
+    }
 
     #[test]
     fn quantiles_come_from_what_was_recorded() {

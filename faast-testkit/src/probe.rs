@@ -35,6 +35,11 @@ pub fn count_once(counter: u64) -> Call<u64> {
     remote::count_once::call(counter)
 }
 
+/// Counts one up each time that it runs, where workers are threads of this process. May run twice.
+pub fn count_again(counter: u64) -> Call<u64> {
+    remote::count_again::call(counter)
+}
+
 /// How far a counter is.
 pub fn counted(counter: u64) -> u64 {
     let counters = COUNTERS.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,8 +9,9 @@ pub use faast_aws::Aws;
 #[doc(hidden)]
 pub use faast_core::private as __private;
 pub use faast_core::{
-    Arch, Builder, Call, CancelToken, Cloud, CloudEvent, CloudEventKind, Context, Detail, Error, ErrorKind, Events,
-    FunctionStats, Gc, Hedge, Items, Keyed, Map, Result, Run, Stats, StreamCall, Timings, context, cost,
+    Arch, Bound, Builder, Call, CancelToken, Cloud, CloudEvent, CloudEventKind, Context, Detail, Error, ErrorKind,
+    Estimate, Events, FunctionStats, Gc, Hedge, Interval, Items, Keyed, Map, Quote, Result, Run, Stats, StreamCall,
+    Timings, context, cost,
 };
 #[cfg(feature = "local")]
 pub use faast_local::Local;

@@ -11,6 +11,7 @@ mod command;
 mod suite;
 mod test_aws;
 mod test_local;
+mod test_report;
 mod tidy;
 
 use std::process::ExitCode;
@@ -24,6 +25,8 @@ usage: cargo xtask <command>
   test-aws [filter] [--emulated | --independent]
                        what faast does on AWS: in a real account, against the emulator of faast-testkit, or against
                        servers that nobody of this project wrote, which are installed below the target folder
+  test-report [calls..]
+                       reports of real runs of so many calls in headless Chromium: every control, the numbers, pictures
   bench [filter] [--quick]
                        how fast it is beside what the machine allows, all of it or the benches whose name holds the filter";
 
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         ["ci"] => ci::run(),
         ["test-local"] => test_local::run(None),
         ["test-local", filter] => test_local::run(Some(filter)),
+        ["test-report", words @ ..] => test_report::run(words),
         ["test-aws", words @ ..] => test_aws::run(words),
         ["bench", words @ ..] => bench::launch(words),
         #[cfg(feature = "bench")]

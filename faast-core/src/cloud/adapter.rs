@@ -111,6 +111,11 @@ impl<I, K, T> Keyed<I, K, T>
 where
     I: Iterator<Item = (K, Call<T>)>,
 {
+    /// Shows how far it is; see [`Map::progress`].
+    pub fn progress(self) -> Self {
+        Self { map: self.map.progress(), keys: self.keys }
+    }
+
     /// The next result with its key, in the order of completion. Cancel safe.
     pub async fn next(&mut self) -> Option<(K, Result<T>)> {
         std::future::poll_fn(|cx| self.poll_keyed(cx)).await
@@ -163,5 +168,9 @@ where
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(self.next, key);
         self.next += 1;
         Some(call)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.calls.size_hint()
     }
 }

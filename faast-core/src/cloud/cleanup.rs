@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::bill;
 use super::deploy::{Deployment, remove_staged};
 use crate::error::{Error, ErrorKind, Result};
 use crate::leak::Counts;
@@ -77,8 +78,12 @@ impl Deployment {
         self.dispatcher.close();
         let (function, phase, staged) = (Arc::clone(&self.function), Arc::clone(&self.phase), self.staged.clone());
         let (id, dispatcher) = (self.id.clone(), Arc::clone(&self.dispatcher));
+        let recording = self.recording.clone();
         self.runtime.spawn(async move {
             crate::log!(Channel::Provider, "cleaning {id} up");
+            if let Some(recording) = recording {
+                recording.finish(&bill(&function, &dispatcher).await);
+            }
             let report = function.cleanup().await;
             crate::log!(
                 Channel::Provider,

@@ -4,12 +4,13 @@ use std::env::current_dir;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use super::Cloud;
 use super::cleanup::{Phase, register};
 use super::renew::{self, Renewal, SystemClock};
-use super::underway::{Deployed, Underway};
+use super::setting;
+use super::underway::{Deployed, Underway, check_budget};
 use crate::cache::CacheFolder;
 use crate::cancel::CancelToken;
 use crate::dispatch::{Dispatcher, MAX_FLYING_BYTES, MAX_FLYING_BYTES_SPILLED, Policy};
@@ -21,6 +22,7 @@ use crate::options::{Gc, Options, Resolved};
 use crate::provider::{
     CancelSupport, Capabilities, CloudFunction, CloudProvider, DeployContext, DeploySpec, DeploymentId, ExecutionId,
 };
+use crate::record::{Header, Recording, Tape};
 use crate::runtime::Runtime;
 use crate::{stage, stray, worker};
 
@@ -35,6 +37,7 @@ pub(crate) struct Deployment {
     pub(super) abort: CancelToken,
     pub(super) phase: Arc<Phase>,
     pub(super) before: Option<Counts>,
+    pub(super) recording: Option<Arc<Recording>>,
     capabilities: Capabilities,
 }
 
@@ -67,7 +70,7 @@ pub(crate) async fn deploy<P: CloudProvider>(provider: P, options: Options) -> R
     let runtime = Runtime::start().map_err(|error| failed("the runtime thread can't start").with_source(error))?;
     let (name, provider) = (provider.name(), Arc::new(provider));
     let (context, spec) = prepare(name, &options, &resolved, &runtime)?;
-    let deployed = match Underway::start(&provider, &spec, &context) {
+    let deployed = match Underway::start(&provider, &spec, options.budget_usd, &context) {
         Ok(underway) => underway.deployed().await,
         Err(error) => Err(error),
     };
@@ -80,18 +83,16 @@ pub(crate) async fn deploy<P: CloudProvider>(provider: P, options: Options) -> R
         }
     };
     let policy = policy(name, &spec, &options, &resolved, &capabilities, &function);
-    let policy = Policy { prices, worst_case_usd, ..policy };
-    if let Some(budget) = options.budget_usd.filter(|budget| *budget < policy.worst_case_usd) {
+    let tape = options.record.then(|| Tape::new(Instant::now()));
+    let policy = Policy { prices, worst_case_usd, tape: tape.clone(), ..policy };
+    if let Err(error) = options.budget_usd.map_or(Ok(()), |budget| check_budget(budget, policy.worst_case_usd)) {
         let _ = function.cleanup().await;
         runtime.stop();
         remove_staged(spec.staged.as_ref());
-        let message =
-            format!("the budget of ${budget} is below one call's worst case of ${:.6}", policy.worst_case_usd);
-        return Err(
-            Error::new(ErrorKind::Budget, message).with_hint("raise `budget_usd`, or lower `timeout` or `memory_mb`")
-        );
+        return Err(error);
     }
     let spill_above = capabilities.spill.then(|| capabilities.max_request_bytes.unwrap_or(u64::MAX));
+    let header = tape.is_some().then(|| header(name, &spec, &options, &policy, function.log_url(None)));
     let dispatcher = Dispatcher::start(Arc::clone(&function), spill_above, policy, &runtime);
     let renewal = Renewal { retention: resolved.retention, ledger: Arc::clone(&context.ledger) };
     runtime.spawn(renewal.run(Arc::downgrade(&function), context.abort.clone(), SystemClock));
@@ -99,6 +100,7 @@ pub(crate) async fn deploy<P: CloudProvider>(provider: P, options: Options) -> R
         collect_beside(provider, &*function, &context, &runtime);
     }
     crate::log!(Channel::Info, "deployed {} on `{name}`, {} functions", spec.deployment, function::all().count());
+    let recording = tape.zip(header).and_then(|(tape, header)| record(&context.cache, header, tape, &dispatcher));
     let deployment = Arc::new(Deployment {
         id: spec.deployment,
         provider: name,
@@ -109,10 +111,45 @@ pub(crate) async fn deploy<P: CloudProvider>(provider: P, options: Options) -> R
         abort: context.abort,
         phase: Arc::default(),
         before,
+        recording,
         capabilities,
     });
     register(&deployment);
     Ok(Cloud(deployment))
+}
+
+/// Starts the record; a run that can't be recorded goes on without.
+fn record(
+    cache: &Arc<CacheFolder>,
+    header: Header,
+    tape: Tape,
+    dispatcher: &Arc<Dispatcher>,
+) -> Option<Arc<Recording>> {
+    let dispatcher = Arc::downgrade(dispatcher);
+    let look = Box::new(move || Some(dispatcher.upgrade()?.with_state(|state| state.snapshot())));
+    match Recording::start(Arc::clone(cache), header, tape, look) {
+        Ok(recording) => Some(Arc::new(recording)),
+        Err(error) => {
+            crate::log!(Channel::Warning, "{error:?}");
+            None
+        }
+    }
+}
+
+fn header(provider: &str, spec: &DeploySpec, options: &Options, policy: &Policy, log_url: String) -> Header {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Header {
+        provider: provider.to_owned(),
+        deployment: spec.deployment.to_string(),
+        program: setting::program(),
+        started_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+        concurrency: policy.concurrency as u64,
+        memory_limit: policy.memory_limit,
+        log_url,
+        options: setting::options(spec, options, policy),
+        environment: setting::environment(),
+        ..Header::default()
+    }
 }
 
 /// Takes away what others left behind, in the background, until the cleanup begins. Dropping it in the middle does no
@@ -228,5 +265,6 @@ fn policy(
         budget_usd: options.budget_usd,
         worst_case_usd: 0.0,
         log_url: Box::new(move |execution: Option<&ExecutionId>| logs.log_url(execution)),
+        tape: None,
     }
 }

@@ -12,7 +12,7 @@ use futures_core::Stream;
 
 use super::Cloud;
 use crate::call::{RawCall, StreamCall};
-use crate::dispatch::{CallRef, Gate, Owner, Settled, Submission};
+use crate::dispatch::{CallRef, CallSpan, Gate, Owner, Settled, Submission};
 use crate::error::{Error, Result};
 use crate::wire::{self, Wire};
 
@@ -35,9 +35,10 @@ impl<T> Items<T> {
 
     fn start(&mut self, raw: RawCall) -> Result<()> {
         self.cloud.0.check(raw.entry)?;
+        let span = CallSpan::new(raw.entry, None, raw.options.as_deref());
         let owner = Arc::clone(&self.line) as Arc<dyn Owner>;
         let submission =
-            Submission { entry: raw.entry, args: raw.args?, options: raw.options, owner, key: 0, index: None };
+            Submission { entry: raw.entry, args: raw.args?, options: raw.options, owner, key: 0, index: None, span };
         self.call = self.cloud.0.dispatcher.submit_one(submission);
         Ok(())
     }

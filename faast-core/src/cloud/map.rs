@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
@@ -17,8 +18,9 @@ use super::Cloud;
 use super::adapter::{Indexed, Ordered};
 use super::source::Source;
 use crate::call::{Call, Decoder};
-use crate::dispatch::{Dispatcher, Owner, Settled, Submission};
-use crate::error::{ErrorKind, Result};
+use crate::dispatch::{CallSpan, Dispatcher, Owner, Settled, Submission};
+use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Shown;
 
 /// Bytes of arguments that are pulled in one go.
 const PULL_BYTES: usize = 1024 * 1024;
@@ -39,6 +41,8 @@ pub struct Map<S, T> {
     /// What is needed to hand a result out, by key.
     pending: Slab<(u64, Decoder<T>)>,
     next_index: u64,
+    /// Its place in the display, if it is shown.
+    shown: Option<Shown>,
 }
 
 // Sources are boxed or plain data; nothing is pinned in place.
@@ -49,7 +53,7 @@ impl<S, T> Map<S, T> {
         let inbox = Arc::new(Inbox::default());
         let owner = Arc::clone(&inbox) as Arc<dyn Owner>;
         let (ready, pending) = (VecDeque::new(), Slab::new());
-        Self { cloud, source: Some(source), inbox, owner, ready, pending, next_index: 0 }
+        Self { cloud, source: Some(source), inbox, owner, ready, pending, next_index: 0, shown: None }
     }
 }
 
@@ -61,6 +65,24 @@ where
     /// The next result in the order of completion; `None` when every call has ended. Cancel safe.
     pub async fn next(&mut self) -> Option<Result<T>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    /// Shows how far it is, while it lives: in a terminal as a bar at its foot (done, failed, rate, time left; in flight,
+    /// queued, retried, hedged and cost of the deployment), else as a line every ten seconds, and at the end as one line.
+    ///
+    /// Several maps share the display, and what the program prints is left alone. It goes to the standard error;
+    /// `FAAST_PROGRESS=lines` asks for lines in a terminal too, and `FAAST_PROGRESS=never` for none of it.
+    pub fn progress(mut self) -> Self {
+        self.shown = Shown::new(&self.cloud.0.dispatcher, self.cloud.0.provider);
+        self.tell_total();
+        self
+    }
+
+    fn tell_total(&self) {
+        let left = self.source.as_ref().map_or(Some(0), Source::left);
+        if let (Some(shown), Some(left)) = (&self.shown, left) {
+            shown.total(self.next_index + left);
+        }
     }
 
     /// With each result the position of its call in the input.
@@ -101,6 +123,45 @@ where
         Ok(values.into_iter().flatten().collect())
     }
 
+    /// Its calls, until it is at their end.
+    pub(super) fn source_mut(&mut self) -> Option<&mut S> {
+        self.source.as_mut()
+    }
+
+    /// From now on, what was measured comes with each value.
+    pub(super) fn want_reports(&self) {
+        self.inbox.reports.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes what has arrived without handing it out; says whether that was anything.
+    pub(super) fn gather(&mut self) -> bool {
+        let before = self.ready.len();
+        self.inbox.append(&mut self.ready);
+        self.ready.len() > before
+    }
+
+    /// Results that have not been handed out.
+    pub(super) fn gathered(&self) -> impl Iterator<Item = &Settled> {
+        self.ready.iter()
+    }
+
+    /// The first error among them, taken out.
+    pub(super) fn first_error(&mut self) -> Option<Error> {
+        let at = self.ready.iter().position(|settled| settled.result.is_err())?;
+        let settled = self.ready.remove(at)?;
+        self.hand_out(settled)?.1.err()
+    }
+
+    /// Whether nothing is on its way.
+    pub(super) fn is_all_gathered(&self) -> bool {
+        self.ready.len() == self.pending.len()
+    }
+
+    /// Whether something has arrived already; if not, the task is woken when it does.
+    pub(super) fn is_woken(&self, cx: &Context<'_>) -> bool {
+        self.inbox.wait(cx.waker())
+    }
+
     pub(super) fn poll_indexed(&mut self, cx: &mut Context<'_>) -> Poll<Option<(u64, Result<T>)>> {
         loop {
             if let Some(settled) = self.ready.pop_front() {
@@ -125,6 +186,9 @@ where
 
     fn hand_out(&mut self, settled: Settled) -> Option<(u64, Result<T>)> {
         let (index, decoder) = self.pending.try_remove(usize::try_from(settled.key).ok()?)?;
+        if let Some(shown) = &self.shown {
+            shown.ended(settled.result.is_err());
+        }
         if settled.result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Budget) {
             // Every further call would say the same.
             self.source = None;
@@ -137,7 +201,7 @@ where
     }
 
     /// Pulls as many calls as the dispatcher wants now; says whether the source is at its end.
-    fn pull(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(super) fn pull(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(mut source) = self.source.take() else { return true };
         let (mut wanted, mut bytes) = (self.cloud.0.dispatcher.wanted(), 0);
         let calls = Vec::with_capacity(wanted.min(1024));
@@ -158,6 +222,7 @@ where
         if !ended {
             self.source = Some(source);
         }
+        self.tell_total();
         ended
     }
 
@@ -167,14 +232,26 @@ where
         self.next_index += 1;
         let key = self.pending.insert((index, call.decoder)) as u64;
         let raw = call.raw;
+        if let Some(shown) = &self.shown {
+            shown.pulled(raw.entry.name);
+        }
         match self.cloud.0.check(raw.entry).and(raw.args) {
             Ok(args) => {
                 let (bytes, owner) = (args.len(), Arc::clone(&self.owner));
-                batch.push(Submission { entry: raw.entry, args, options: raw.options, owner, key, index: Some(index) });
+                let span = CallSpan::new(raw.entry, Some(index), raw.options.as_deref());
+                batch.push(Submission {
+                    entry: raw.entry,
+                    args,
+                    options: raw.options,
+                    owner,
+                    key,
+                    index: Some(index),
+                    span,
+                });
                 bytes
             }
             Err(error) => {
-                self.ready.push_back(Settled { key, result: Err(error), report: None });
+                self.ready.push_back(Settled { key, result: Err(error), report: None, span: CallSpan::default() });
                 0
             }
         }
@@ -225,7 +302,11 @@ impl<S, T> fmt::Debug for Map<S, T> {
 
 /// Where the dispatcher leaves results. Written by whoever learns of them, emptied by the map.
 #[derive(Default)]
-struct Inbox(Mutex<InboxState>);
+struct Inbox {
+    state: Mutex<InboxState>,
+    /// Whether [`Settled::report`] is wanted.
+    reports: AtomicBool,
+}
 
 #[derive(Default)]
 struct InboxState {
@@ -236,14 +317,22 @@ struct InboxState {
 impl Inbox {
     /// Takes what is there; `ready` is empty and its room is used for what comes next.
     fn take(&self, ready: &mut VecDeque<Settled>) -> bool {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        mem::swap(&mut state.settled, ready);
+        mem::swap(&mut self.lock().settled, ready);
         !ready.is_empty()
+    }
+
+    /// Takes what is there, behind what is in `ready`.
+    fn append(&self, ready: &mut VecDeque<Settled>) {
+        ready.append(&mut self.lock().settled);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, InboxState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Registers to be woken; says whether something has arrived already.
     fn wait(&self, waker: &Waker) -> bool {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         if state.settled.is_empty() {
             state.waker = Some(waker.clone());
         }
@@ -252,9 +341,13 @@ impl Inbox {
 }
 
 impl Owner for Inbox {
+    fn wants_report(&self) -> bool {
+        self.reports.load(Ordering::Relaxed)
+    }
+
     fn settle(&self, settled: Vec<Settled>) {
         let waker = {
-            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.lock();
             state.settled.extend(settled);
             state.waker.take()
         };

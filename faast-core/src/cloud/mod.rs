@@ -3,14 +3,18 @@
 mod adapter;
 mod cleanup;
 mod deploy;
+mod estimate;
 mod items;
 mod map;
+mod quote;
 mod renew;
 mod run;
+mod setting;
 mod source;
 mod underway;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use futures_core::Stream;
@@ -19,15 +23,19 @@ pub use self::adapter::{Indexed, Keyed, Ordered};
 pub(crate) use self::cleanup::clean_up_all;
 use self::deploy::Deployment;
 pub(crate) use self::deploy::deploy;
+pub use self::estimate::{Bound, Estimate, Interval};
 pub use self::items::Items;
 pub use self::map::Map;
+pub use self::quote::{Quote, Sampled};
 pub use self::run::{Detail, Run, Timings};
 pub use self::source::{FromIter, FromStream};
 use crate::call::{Call, StreamCall};
 use crate::cost::CostReport;
-use crate::error::Result;
+use crate::dispatch::Dispatcher;
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
-use crate::provider::DeploymentId;
+use crate::provider::{CloudFunction, DeploymentId};
+use crate::record::RecordedRun;
 use crate::stats::Stats;
 
 /// A deployment: runs calls on its workers, wherever they are. Cheap to clone; clones are the same deployment.
@@ -69,6 +77,22 @@ impl Cloud {
         Keyed::new(self.clone(), calls.into_iter())
     }
 
+    /// Runs the first `sample` of `calls`, and says what all of them will take: time, cost and memory, with intervals, and
+    /// what bounds the time. [`Quote::go`] runs the rest; the sample is not run again.
+    ///
+    /// The sample should be like the rest: shuffle inputs that are sorted by size. Thirty calls make a good one.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if the iterator does not know its length, and the first error of the sample, if no call of it
+    /// gave a value.
+    pub async fn quote<T, I>(&self, calls: I, sample: usize) -> Result<Quote<I::IntoIter, T>>
+    where
+        I: IntoIterator<Item = Call<T>>,
+    {
+        Quote::new(self, calls.into_iter(), sample).await
+    }
+
     /// Runs a generator function and yields its items as they are made.
     ///
     /// There is no second attempt after the first item was delivered; dropping the stream stops the worker.
@@ -83,12 +107,22 @@ impl Cloud {
 
     /// What this deployment has cost so far.
     pub async fn cost(&self) -> CostReport {
-        let beyond_calls = self.0.function.usage().await;
-        self.0.dispatcher.with_state(|state| {
-            let mut usage = state.usage().clone();
-            usage.extend(&beyond_calls);
-            state.prices().report(&usage)
-        })
+        bill(&self.0.function, &self.0.dispatcher).await
+    }
+
+    /// Writes the report of this run, as far as it has come: a page that needs nothing else, or JSON where `path` ends
+    /// in `.json`. The deployment needs [`record`](crate::Builder::record). Works after the cleanup too.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] where nothing is recorded, [`ErrorKind::Io`] where the file can't be written.
+    pub async fn report(&self, path: impl AsRef<Path>) -> Result<()> {
+        let Some(recording) = &self.0.recording else {
+            return Err(Error::new(ErrorKind::Config, "there is no record of this run to make a report from")
+                .with_hint("add `.record()` before `.deploy()`"));
+        };
+        let cost = bill(&self.0.function, &self.0.dispatcher).await;
+        RecordedRun::open(&recording.flush(&cost))?.report(path)
     }
 
     /// What happens to calls from now on.
@@ -120,10 +154,20 @@ impl Cloud {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Cleanup`](crate::ErrorKind::Cleanup) with what is left and why.
+    /// [`ErrorKind::Cleanup`] with what is left and why.
     pub async fn cleanup(&self) -> Result<()> {
         self.0.cleanup().await
     }
+}
+
+/// What a deployment has cost so far, with what was used beyond calls.
+async fn bill(function: &Arc<dyn CloudFunction>, dispatcher: &Dispatcher) -> CostReport {
+    let beyond_calls = function.usage().await;
+    dispatcher.with_state(|state| {
+        let mut usage = state.usage().clone();
+        usage.extend(&beyond_calls);
+        state.prices().report(&usage)
+    })
 }
 
 impl fmt::Debug for Cloud {

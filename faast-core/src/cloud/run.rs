@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::Cloud;
 use crate::call::{Call, Decoder, RawCall};
-use crate::dispatch::{CallRef, Owner, Report, Settled, Submission};
+use crate::dispatch::{CallRef, CallSpan, Owner, Report, Settled, Submission};
 use crate::error::Result;
 use crate::provider::{ExecutionId, InstanceId, Metering};
 
@@ -132,9 +132,10 @@ impl<T> Running<T> {
         self.cloud.0.check(raw.entry)?;
         let state = WaitingState { settled: None, waker: Some(cx.waker().clone()) };
         let waiting = Arc::new(Waiting { detailed: self.detailed, state: Mutex::new(state) });
+        let span = CallSpan::new(raw.entry, None, raw.options.as_deref());
         let owner = Arc::clone(&waiting) as Arc<dyn Owner>;
         let submission =
-            Submission { entry: raw.entry, args: raw.args?, options: raw.options, owner, key: 0, index: None };
+            Submission { entry: raw.entry, args: raw.args?, options: raw.options, owner, key: 0, index: None, span };
         Ok((submission, waiting))
     }
 }

@@ -12,6 +12,14 @@ pub(crate) trait Source {
 
     /// The next call; `Ready(None)` at the end.
     fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<Option<Self::Call>>;
+
+    /// How many calls are left, if that is known.
+    fn left(&self) -> Option<u64>;
+}
+
+/// A hint that is exact is a number.
+pub(super) fn exact((least, most): (usize, Option<usize>)) -> Option<u64> {
+    most.filter(|most| *most == least).map(|left| left as u64)
 }
 
 /// Calls from an iterator.
@@ -35,6 +43,10 @@ impl<I: Iterator> Source for FromIter<I> {
     fn poll_call(&mut self, _: &mut Context<'_>) -> Poll<Option<I::Item>> {
         Poll::Ready(self.0.next())
     }
+
+    fn left(&self) -> Option<u64> {
+        exact(self.0.size_hint())
+    }
 }
 
 /// Calls from a stream.
@@ -57,5 +69,9 @@ impl<S: Stream> Source for FromStream<S> {
 
     fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
         self.0.as_mut().poll_next(cx)
+    }
+
+    fn left(&self) -> Option<u64> {
+        exact(self.0.size_hint())
     }
 }

@@ -36,13 +36,23 @@ pub(super) struct Underway {
 
 impl Underway {
     /// Starts the provider's work.
-    pub(super) fn start<P: CloudProvider>(provider: &Arc<P>, spec: &DeploySpec, cx: &DeployContext) -> Result<Self> {
+    ///
+    /// A budget that is below one call's worst case ends it before anything is made, where the provider knows that before.
+    pub(super) fn start<P: CloudProvider>(
+        provider: &Arc<P>,
+        spec: &DeploySpec,
+        budget_usd: Option<f64>,
+        cx: &DeployContext,
+    ) -> Result<Self> {
         let handle = cx.runtime.handle().ok_or_else(|| failed("the runtime thread has ended"))?;
         let (abort, runtime, staged) = (cx.abort.clone(), cx.runtime.clone(), spec.staged.clone());
         let (provider, spec, cx) = (Arc::clone(provider), spec.clone(), cx.clone());
         let task = handle.spawn(async move {
             let name = provider.name();
             crate::log!(Channel::Provider, "deploying {} on `{name}`", spec.deployment);
+            if let (Some(budget), Some(worst)) = (budget_usd, provider.worst_case(&spec)) {
+                check_budget(budget, provider.prices("").await.unwrap_or_default().total_usd(&worst))?;
+            }
             let function = provider.deploy(&spec, &cx).await?;
             crate::log!(Channel::Provider, "deployed {}: {:?}", spec.deployment, function.limits());
             let prices = provider.prices("").await.unwrap_or_default();
@@ -81,6 +91,15 @@ impl Drop for Underway {
         self.runtime.stop();
         remove_staged(self.staged.as_ref());
     }
+}
+
+/// A budget has to be enough for one call, whatever that does.
+pub(super) fn check_budget(budget: f64, worst_case_usd: f64) -> Result<()> {
+    if budget >= worst_case_usd {
+        return Ok(());
+    }
+    let message = format!("the budget of ${budget} is below one call's worst case of ${worst_case_usd:.6}");
+    Err(Error::new(ErrorKind::Budget, message).with_hint("raise `budget_usd`, or lower `timeout` or `memory_mb`"))
 }
 
 fn failed(message: &str) -> Error {

@@ -7,17 +7,25 @@ pub(crate) struct Budget {
     worst_case: f64,
     spent: f64,
     in_flight: usize,
+    /// Shares of the limit that have been warned of.
+    warned: usize,
 }
+
+/// Shares of the limit, in per cent, at which the user is warned.
+const WARNINGS: [u32; 2] = [50, 80];
+
+/// Sums of prices are not exact: the last call that a budget is made for must not fail for the last bit.
+const ROUNDING: f64 = 1.0 + 1e-9;
 
 impl Budget {
     /// `worst_case`: what one call costs at the very most.
     pub(crate) fn new(limit: Option<f64>, worst_case: f64) -> Self {
-        Self { limit, worst_case, spent: 0.0, in_flight: 0 }
+        Self { limit, worst_case, spent: 0.0, in_flight: 0, warned: 0 }
     }
 
     /// Whether one more call may start; it is in flight then.
     pub(crate) fn start(&mut self) -> bool {
-        let fits = self.limit.is_none_or(|limit| self.spent + self.worst_case * (self.in_flight + 1) as f64 <= limit);
+        let fits = self.limit.is_none_or(|limit| self.worst_with(self.in_flight + 1) <= limit * ROUNDING);
         self.in_flight += usize::from(fits);
         fits
     }
@@ -38,9 +46,24 @@ impl Budget {
         self.end(if usd > 0.0 { usd } else { self.worst_case });
     }
 
+    /// The share of the limit, in per cent, that has been passed since the last time; the highest of them.
+    pub(crate) fn passed(&mut self) -> Option<u32> {
+        let limit = self.limit?;
+        let is_passed = |share: &&u32| self.spent >= limit * f64::from(**share) / 100.0;
+        let passed = WARNINGS.iter().take_while(is_passed).count();
+        let news = passed > self.warned;
+        self.warned = passed.max(self.warned);
+        news.then(|| WARNINGS[passed - 1])
+    }
+
     /// Whether nothing in flight could make room for a call.
     pub(crate) fn exhausted(&self) -> bool {
-        self.in_flight == 0 && self.limit.is_some_and(|limit| self.spent + self.worst_case > limit)
+        self.in_flight == 0 && self.limit.is_some_and(|limit| self.worst_with(1) > limit * ROUNDING)
+    }
+
+    /// The sum if so many calls cost the worst.
+    fn worst_with(&self, calls: usize) -> f64 {
+        self.spent + self.worst_case * calls as f64
     }
 
     pub(crate) fn spent(&self) -> f64 {
@@ -73,6 +96,23 @@ mod tests {
         assert!(!budget.start());
         budget.end(0.001);
         assert!(budget.start());
+    }
+
+    #[test]
+    fn half_and_four_fifths_are_told_once() {
+        let mut budget = Budget::new(Some(1.0), 0.0);
+        let step = || {
+            budget.start();
+            budget.end(0.101);
+            budget.passed()
+        };
+        let told: Vec<_> = std::iter::repeat_with(step).take(9).collect();
+        assert_eq!(told[4], Some(50));
+        assert_eq!(told[7], Some(80));
+        assert_eq!(told.iter().flatten().count(), 2);
+        let mut at_once = Budget::new(Some(1.0), 0.0);
+        at_once.end(0.9);
+        assert_eq!((at_once.passed(), at_once.passed()), (Some(80), None));
     }
 
     #[test]

@@ -21,8 +21,9 @@ use tokio::task::unconstrained;
 
 use super::Dispatcher;
 use super::owner::{Gate, Owner, Settled};
+use super::span::{Attempts, CallSpan};
 use super::spill::{self, Books};
-use super::state::{Out, RequestKey};
+use super::state::{Out, RequestKey, Start};
 use crate::log::Channel;
 use crate::provider::{CallId, Event, InvokeError, Request};
 
@@ -57,22 +58,17 @@ pub(crate) struct RequestTask {
 }
 
 enum Stage {
-    New(Request),
-    Running(BoxStream<'static, Result<Event, InvokeError>>),
+    New(Request, Vec<CallSpan>, bool),
+    Running(BoxStream<'static, Result<Event, InvokeError>>, Attempts),
     Ended,
 }
 
 impl RequestTask {
-    pub(super) fn new(
-        dispatcher: &Arc<Dispatcher>,
-        key: RequestKey,
-        request: Request,
-        gate: Option<Arc<Gate>>,
-    ) -> Arc<Self> {
+    pub(super) fn new(dispatcher: &Arc<Dispatcher>, Start { key, request, gate, hedge, spans }: Start) -> Arc<Self> {
         Arc::new(Self {
             dispatcher: Arc::downgrade(dispatcher),
             key,
-            stage: Mutex::new(Stage::New(request)),
+            stage: Mutex::new(Stage::New(request, spans, hedge)),
             // The one who makes it runs it.
             state: AtomicU8::new(READY),
             canceled: AtomicBool::new(false),
@@ -132,19 +128,21 @@ impl RequestTask {
 
     fn poll(&self, dispatcher: &Arc<Dispatcher>, waker: &Waker) -> (Vec<Event>, More) {
         let mut stage = self.stage();
-        if let Stage::New(request) = &mut *stage {
+        if let Stage::New(request, spans, hedge) = &mut *stage {
             let request = mem::replace(request, Request::empty());
+            let attempts = Attempts::sent(&request.calls, spans, *hedge);
             let (calls, first) = (request.calls.len(), request.calls.first().map(|call| call.id.0));
             crate::log!(Channel::Provider, "invoking {calls} calls, the first is {}", first.unwrap_or_default());
-            *stage = Stage::Running(match &dispatcher.spill {
+            let stream = match &dispatcher.spill {
                 None => dispatcher.function.invoke(request),
                 Some(spill) => {
                     let books = Account { dispatcher: Weak::clone(&self.dispatcher), key: self.key };
                     spill::invoke(spill, &dispatcher.function, books, request)
                 }
-            });
+            };
+            *stage = Stage::Running(stream, attempts);
         }
-        let Stage::Running(stream) = &mut *stage else { return (Vec::new(), More::No) };
+        let Stage::Running(stream, attempts) = &mut *stage else { return (Vec::new(), More::No) };
         let mut events = Vec::new();
         let at_once = if self.gate.is_some() { 1 } else { EVENTS_AT_ONCE };
         let mut context = Context::from_waker(waker);
@@ -160,7 +158,10 @@ impl RequestTask {
             let next = pin!(unconstrained(poll_fn(|cx| Pin::new(&mut *stream).poll_next(cx))));
             match next.poll(&mut context) {
                 Poll::Pending => return (events, More::No),
-                Poll::Ready(Some(Ok(event))) => events.push(event),
+                Poll::Ready(Some(Ok(event))) => {
+                    attempts.event(&event);
+                    events.push(event);
+                }
                 Poll::Ready(Some(Err(error))) => {
                     crate::log!(
                         Channel::Provider,
@@ -168,6 +169,7 @@ impl RequestTask {
                         error.class,
                         error.ran
                     );
+                    attempts.failed(&error);
                     break Some(Err(error));
                 }
                 Poll::Ready(None) => break Some(Ok(())),
@@ -296,10 +298,14 @@ impl Driver {
     }
 
     /// Takes over what a change of the state asked for.
-    pub(super) fn take(&mut self, tasks: &mut Vec<Arc<RequestTask>>, out: Out) {
+    pub(super) fn take(&mut self, tasks: &mut Vec<Arc<RequestTask>>, mut out: Out) {
         self.tasks.extend(tasks.drain(..));
         for task in out.canceled {
             task.cancel();
+        }
+        drop(out.spans);
+        for (_, settled) in &mut out.settled {
+            mem::take(&mut settled.span).ended(settled.result.as_ref().err());
         }
         self.answers.extend(out.settled);
         for (owner, body) in out.items {

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::note::Ended;
 use super::owner::Report;
 use super::retry::{self, Attempt, Decision};
 use super::settle::event_of;
@@ -45,8 +46,10 @@ impl State {
                     self.counters.duplicates += 1;
                     return;
                 };
+                let flight = request.flight();
                 // The next call of the request runs from now on.
                 request.running_since = request.running_since.map(|_| now);
+                self.note_attempt(call, &flight, &Ended::answered(&outcome, &metering), now);
                 self.done(key, call, outcome, metering, now, out);
             }
         }
@@ -86,6 +89,7 @@ impl State {
     ) {
         let usd = self.account(&metering);
         self.budget.end(usd);
+        self.warn_of_budget();
         self.outage.over();
         let Some(state) = self.live_mut(call) else {
             // A hedge or a retry was faster, or the caller gave up.
@@ -169,7 +173,7 @@ impl State {
 
     /// A request has come to its end: in order, or by a failure that stands for every call without an answer.
     pub(crate) fn ended(&mut self, key: RequestKey, end: Result<(), InvokeError>, now: Instant, out: &mut Out) {
-        let Some(mut request) = self.remove_request(key) else { return };
+        let Some(mut request) = self.remove_request(key, now) else { return };
         let failure = match end {
             Ok(()) if request.calls.is_empty() => return,
             Ok(()) => {
@@ -183,6 +187,7 @@ impl State {
             let in_flight = self.requests.len() + 1;
             self.window.throttled(in_flight);
         }
+        let flight = request.flight();
         if failure.class == RetryClass::Unreachable {
             self.outage.failed(now, self.rng.f64());
         }
@@ -199,6 +204,7 @@ impl State {
             for call in behind {
                 let error = Error::new(ErrorKind::Unavailable, "the request that carried the call failed");
                 self.budget.end_unknown();
+                self.note_attempt(call, &flight, &Ended::failed(error.kind(), None), now);
                 self.fly_down(call);
                 let (class, ran) = (RetryClass::Transient, Ran::Maybe);
                 self.failed(Failed { call, class, ran, retry_after: None, error }, now, out);
@@ -208,9 +214,11 @@ impl State {
             Ran::No => self.budget.end(usd),
             Ran::Maybe | Ran::Yes => self.budget.end_at_least(usd),
         }
+        self.warn_of_budget();
         let mut failure = failure;
         failure.execution = failure.execution.or(request.execution.take());
         let (class, ran, retry_after) = (failure.class, failure.ran, failure.retry_after);
+        self.note_attempt(head, &flight, &Ended::failed(failure.kind, Some(&failure.metering)), now);
         self.fly_down(head);
         let error = Error::from_invoke(failure);
         self.failed(Failed { call: head, class, ran, retry_after, error }, now, out);
@@ -294,6 +302,7 @@ impl State {
     fn again(&mut self, call: CallRef, class: RetryClass, pause: Duration, now: Instant) {
         let own_deadline = self.policy.deadline.is_some();
         let Some(state) = self.live_mut(call) else { return };
+        state.due = now + pause;
         match class {
             RetryClass::Throttled => {
                 state.used -= 1;

@@ -12,11 +12,13 @@ mod events;
 mod hedge;
 #[cfg(test)]
 mod model;
+mod note;
 mod outage;
 mod owner;
 pub mod retry;
 mod send;
 mod settle;
+mod span;
 mod spill;
 mod state;
 mod tick;
@@ -32,6 +34,7 @@ pub use self::drive::drive_here;
 use self::drive::{Driver, RequestTask};
 pub(crate) use self::owner::{Gate, Owner, Report, Settled, Submission};
 pub(crate) use self::send::{MAX_FLYING_BYTES, MAX_FLYING_BYTES_SPILLED};
+pub(crate) use self::span::CallSpan;
 use self::spill::Spill;
 use self::state::Failed;
 pub(crate) use self::state::{CallRef, Out, Policy, State};
@@ -102,12 +105,12 @@ impl Dispatcher {
 
     /// Gives up one call; its owner is told nothing more.
     pub(crate) fn cancel_one(self: &Arc<Self>, call: CallRef) {
-        self.apply(|state, _, out| state.cancel_one(call, out));
+        self.apply(|state, now, out| state.cancel_one(call, now, out));
     }
 
     /// Gives up the calls of an owner; it is told nothing more.
     pub(crate) fn cancel(self: &Arc<Self>, owner: &Arc<dyn Owner>) {
-        self.apply(|state, _, out| state.cancel(owner, out));
+        self.apply(|state, now, out| state.cancel(owner, now, out));
     }
 
     /// Settles every call as canceled and takes no more.
@@ -171,8 +174,9 @@ impl Dispatcher {
             let starts = out.starts.drain(..);
             let tasks: Vec<_> = starts
                 .map(|start| {
-                    let task = RequestTask::new(self, start.key, start.request, start.gate);
-                    state.attach(start.key, Arc::clone(&task));
+                    let key = start.key;
+                    let task = RequestTask::new(self, start);
+                    state.attach(key, Arc::clone(&task));
                     task
                 })
                 .collect();

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::owner::{Owner, Settled, Submission};
+use super::span::CallSpan;
 use super::state::{Out, Policy, RequestKey, State};
 use super::{MAX_FLYING_BYTES, MAX_FLYING_BYTES_SPILLED};
 use crate::call::CallOptions;
@@ -52,6 +53,7 @@ fn policy() -> Policy {
         budget_usd: None,
         worst_case_usd: 0.0,
         log_url: Box::new(|_| "log".into()),
+        tape: None,
     }
 }
 
@@ -123,7 +125,11 @@ impl World {
         let (key, options) = (self.next_key, options.map(Box::new));
         self.next_key += 1;
         self.change(|state, now, out| {
-            state.submit(Submission { entry, args, options, owner, key, index: Some(key) }, now, out);
+            state.submit(
+                Submission { entry, args, options, owner, key, index: Some(key), span: CallSpan::default() },
+                now,
+                out,
+            );
         });
     }
 
@@ -499,7 +505,7 @@ fn canceling_an_owner_forgets_its_calls_and_closing_settles_the_rest() {
     let owner = std::mem::take(&mut world.results);
     world.submit(&PLAIN, None);
     let gone = Arc::clone(&owner) as Arc<dyn Owner>;
-    world.change(|state, _, out| state.cancel(&gone, out));
+    world.change(|state, now, out| state.cancel(&gone, now, out));
     assert!(owner.0.lock().unwrap().is_empty());
     assert_eq!(world.flying.len(), 1, "the other owner's call has started");
     world.change(|state, now, out| state.close(|| Error::new(ErrorKind::Canceled, "closed"), now, out));

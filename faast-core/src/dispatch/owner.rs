@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::span::CallSpan;
 use crate::call::CallOptions;
 use crate::error::Result;
 use crate::function::FunctionEntry;
@@ -21,6 +22,7 @@ pub(crate) struct Submission {
     pub(crate) key: u64,
     /// The call's position in its map.
     pub(crate) index: Option<u64>,
+    pub(crate) span: CallSpan,
 }
 
 /// How a call ended.
@@ -28,6 +30,8 @@ pub(crate) struct Settled {
     pub(crate) key: u64,
     pub(crate) result: Result<Bytes>,
     pub(crate) report: Option<Box<Report>>,
+    /// Let go where no lock is held.
+    pub(crate) span: CallSpan,
 }
 
 /// What `detail()` shows besides the value.

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::batch::{self, Filling};
 use super::settle::event_of;
+use super::span::CallSpan;
 use super::state::{CallRef, HEDGE_CHECK, InFlight, Out, Policy, RequestKey, Start, State};
 use crate::error::{Error, ErrorKind};
 use crate::event::CloudEventKind;
+use crate::log::Channel;
 use crate::provider::{CallFrame, CallId, Payload, Request};
 
 /// Calls that maps pull at a time once the deployment is closed.
@@ -123,6 +125,14 @@ impl State {
         true
     }
 
+    /// Says when half and when four fifths of the budget are spent.
+    pub(super) fn warn_of_budget(&mut self) {
+        if let (Some(share), Some(limit)) = (self.budget.passed(), self.policy.budget_usd) {
+            let spent = self.budget.spent();
+            crate::log!(Channel::Warning, "{share} % of the budget of ${limit} are spent: ${spent:.6}");
+        }
+    }
+
     fn fail_queue_for_budget(&mut self, now: Instant, out: &mut Out) {
         let (limit, spent) = (self.policy.budget_usd.unwrap_or_default(), self.budget.spent());
         for call in std::mem::take(&mut self.queue) {
@@ -135,6 +145,7 @@ impl State {
     /// Makes a request of calls.
     pub(super) fn start(&mut self, calls: VecDeque<CallRef>, hedge: bool, now: Instant, out: &mut Out) {
         let mut frames = Vec::with_capacity(calls.len());
+        let mut spans = Vec::new();
         let (mut gate, mut bytes, mut longest) = (None, 0, Duration::ZERO);
         let policy = &self.policy;
         let mut earliest_deadline: Option<Instant> = None;
@@ -152,6 +163,10 @@ impl State {
             longest = longest.max(timeout);
             if self.observed {
                 out.events.push(event_of(state, CloudEventKind::Sent { hedge }));
+            }
+            if state.span.is_some() {
+                spans.resize_with(frames.len(), CallSpan::default);
+                spans.push(state.span.clone());
             }
             frames.push(CallFrame {
                 id: CallId(state.id),
@@ -185,7 +200,7 @@ impl State {
         if let Some(deadline) = earliest_deadline {
             self.wake_at(deadline);
         }
-        out.starts.push(Start { key: RequestKey { slot, serial }, request, gate });
+        out.starts.push(Start { key: RequestKey { slot, serial }, request, gate, hedge, spans });
     }
 }
 

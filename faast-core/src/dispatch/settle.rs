@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 
+use super::note::Ended;
 use super::owner::{Owner, Report, Settled};
 use super::state::{CallRef, CallState, Out, State};
 use crate::error::{CallSite, Error};
@@ -30,15 +31,18 @@ impl State {
             Err(_) => self.counters.failed += 1,
         }
         let result = result.map_err(|error| self.named(error, &state, now));
+        if let Err(error) = &result {
+            self.note_failure(&state, error, now);
+        }
         // Another attempt of it is in flight: the loser is ended where that is possible, and waited for elsewhere,
         // because it holds its place and costs all the same.
         if state.flying > 0 && self.policy.cancel_kills {
-            self.drop_abandoned(out);
+            self.drop_abandoned(now, out);
         }
         if self.observed {
             out.events.push(self.end_event(&state, &result, now));
         }
-        out.settled.push((state.owner, Settled { key: state.key, result, report }));
+        out.settled.push((state.owner, Settled { key: state.key, result, report, span: state.span }));
     }
 
     fn end_event(&self, state: &CallState, result: &Result<Bytes, Error>, now: Instant) -> CloudEvent {
@@ -70,40 +74,45 @@ impl State {
     }
 
     /// Drops the requests none of whose calls anybody waits for any more.
-    pub(super) fn drop_abandoned(&mut self, out: &mut Out) {
+    pub(super) fn drop_abandoned(&mut self, now: Instant, out: &mut Out) {
         let calls = &self.calls;
         let waited_for = |call: &CallRef| calls.get(call.slot).is_some_and(|state| state.id == call.id);
         let abandoned = self.requests.iter().filter(|(_, request)| !request.calls.iter().any(waited_for));
         let slots: Vec<_> = abandoned.map(|(slot, _)| slot).collect();
         for slot in slots {
             let key = self.key(slot);
-            if let Some(request) = self.remove_request(key) {
+            if let Some(request) = self.remove_request(key, now) {
                 (0..request.calls.len()).for_each(|_| self.budget.end_unknown());
+                if let (true, Some(head)) = (self.is_recorded(), request.calls.front()) {
+                    self.note_attempt(*head, &request.flight(), &Ended::dropped(), now);
+                }
                 out.canceled.extend(request.task);
             }
         }
     }
 
     /// Gives up one call, without telling its owner.
-    pub(crate) fn cancel_one(&mut self, call: CallRef, out: &mut Out) {
+    pub(crate) fn cancel_one(&mut self, call: CallRef, now: Instant, out: &mut Out) {
         if self.live(call).is_some() {
             self.counters.canceled += 1;
             let state = self.forget(call.slot);
-            if state.flying > 0 {
-                self.drop_abandoned(out);
+            let flying = state.flying;
+            out.spans.push(state.span);
+            if flying > 0 {
+                self.drop_abandoned(now, out);
             }
         }
     }
 
     /// Gives up the calls of an owner, without telling it.
-    pub(crate) fn cancel(&mut self, owner: &Arc<dyn Owner>, out: &mut Out) {
+    pub(crate) fn cancel(&mut self, owner: &Arc<dyn Owner>, now: Instant, out: &mut Out) {
         let of_owner = self.calls.iter().filter(|(_, call)| Arc::ptr_eq(&call.owner, owner));
         let slots: Vec<_> = of_owner.map(|(slot, _)| slot).collect();
         self.counters.canceled += slots.len() as u64;
         for slot in slots {
-            self.forget(slot);
+            out.spans.push(self.forget(slot).span);
         }
-        self.drop_abandoned(out);
+        self.drop_abandoned(now, out);
     }
 
     /// Settles everything and takes no more.
@@ -118,7 +127,7 @@ impl State {
             }
             self.settle(call, Err(reason()), None, now, out);
         }
-        self.drop_abandoned(out);
+        self.drop_abandoned(now, out);
     }
 }
 

@@ -18,6 +18,7 @@ use super::drive::RequestTask;
 use super::hedge::Durations;
 use super::outage::Outage;
 use super::owner::{Gate, Owner, Settled, Submission};
+use super::span::CallSpan;
 use crate::call::{CallOptions, RetryIf};
 use crate::cost::{PriceTable, Usage};
 use crate::error::{Error, ErrorKind};
@@ -25,6 +26,7 @@ use crate::event::CloudEvent;
 use crate::function::FunctionEntry;
 use crate::leak::MemoryGrowth;
 use crate::provider::{DeploymentId, ExecutionId, InstanceId, Ran, Request, RetryClass};
+use crate::record::Tape;
 use crate::stats::{Counters, FunctionStats, Stats};
 
 /// What does not change while a deployment lives.
@@ -59,6 +61,8 @@ pub(crate) struct Policy {
     pub(crate) budget_usd: Option<f64>,
     pub(crate) worst_case_usd: f64,
     pub(crate) log_url: LogUrl,
+    /// Where notes for the record go, if the run is recorded.
+    pub(crate) tape: Option<Tape>,
 }
 
 /// Where the logs of a deployment, or of one execution, are.
@@ -71,6 +75,8 @@ pub(crate) struct Out {
     pub(crate) settled: Vec<(Arc<dyn Owner>, Settled)>,
     pub(crate) items: Vec<(Arc<dyn Owner>, Bytes)>,
     pub(crate) canceled: Vec<Arc<RequestTask>>,
+    /// Spans of calls that were given up.
+    pub(crate) spans: Vec<CallSpan>,
     pub(crate) events: Vec<CloudEvent>,
     /// Failures about which the call's own `retry_if` is to be asked; what it says goes to [`State::decide`].
     pub(crate) asked: Vec<(Failed, RetryIf)>,
@@ -90,6 +96,9 @@ pub(crate) struct Start {
     pub(crate) key: RequestKey,
     pub(crate) request: Request,
     pub(crate) gate: Option<Arc<Gate>>,
+    pub(crate) hedge: bool,
+    /// Of the request's calls, in their order; empty where nobody wants any.
+    pub(crate) spans: Vec<CallSpan>,
 }
 
 /// A request in flight; never reused.
@@ -120,9 +129,12 @@ pub(super) struct CallState {
     pub(super) args: Bytes,
     pub(super) options: Option<Box<CallOptions>>,
     pub(super) owner: Arc<dyn Owner>,
+    pub(super) span: CallSpan,
     pub(super) key: u64,
     pub(super) index: Option<u64>,
     pub(super) submitted: Instant,
+    /// When it last got in line, or will.
+    pub(super) due: Instant,
     pub(super) first_sent: Option<Instant>,
     pub(super) deadline: Option<Instant>,
     /// Attempts that were used up or are in flight.
@@ -252,9 +264,11 @@ impl State {
             args: call.args,
             options: call.options,
             owner: call.owner,
+            span: call.span,
             key: call.key,
             index: call.index,
             submitted: now,
+            due: now,
             first_sent: None,
             deadline: self.policy.deadline.and_then(|deadline| now.checked_add(deadline)),
             used: 0,
@@ -268,6 +282,18 @@ impl State {
         let call = CallRef { slot: self.calls.insert(state), id };
         if self.closed {
             let error = Error::new(ErrorKind::Canceled, "its deployment has been cleaned up");
+            self.settle(call, Err(error), None, now, out);
+            return call;
+        }
+        if self.policy.budget_usd.is_some()
+            && let Some(timeout) = self.live(call).map(|state| state.timeout(&self.policy))
+            && timeout > self.policy.timeout
+        {
+            let deployed = self.policy.timeout;
+            let message = format!(
+                "its `timeout` of {timeout:?} is above the deployment's of {deployed:?}, which the budget is for"
+            );
+            let error = Error::new(ErrorKind::Config, message).with_hint("raise `timeout` on the builder");
             self.settle(call, Err(error), None, now, out);
             return call;
         }
@@ -346,10 +372,11 @@ impl State {
         RequestKey { slot, serial: self.requests[slot].serial }
     }
 
-    pub(super) fn remove_request(&mut self, key: RequestKey) -> Option<InFlight> {
+    pub(super) fn remove_request(&mut self, key: RequestKey, now: Instant) -> Option<InFlight> {
         self.request_mut(key)?;
         let request = self.requests.remove(key.slot);
         self.flying_bytes -= request.bytes;
+        self.note_request(&request, now);
         Some(request)
     }
 

@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::note::Ended;
 use super::state::{CallRef, Failed, HEDGE_CHECK, InFlight, Out, Place, State};
 use crate::error::{Error, ErrorKind};
 use crate::provider::{Ran, RetryClass};
@@ -61,7 +62,7 @@ impl State {
             format!("had no answer before its deadline, {waited:.1?} after it was submitted")
         };
         self.settle(call, Err(Error::new(ErrorKind::Deadline, message)), None, now, out);
-        self.drop_abandoned(out);
+        self.drop_abandoned(now, out);
     }
 
     fn end_overdue_attempts(&mut self, now: Instant, out: &mut Out) {
@@ -99,8 +100,9 @@ impl State {
 
     fn end_overdue_attempt(&mut self, slot: usize, now: Instant, out: &mut Out) {
         let key = self.key(slot);
-        let Some(mut request) = self.remove_request(key) else { return };
+        let Some(mut request) = self.remove_request(key, now) else { return };
         out.canceled.extend(request.task.take());
+        let flight = request.flight();
         let Some(head) = request.calls.pop_front() else { return };
         let timeout = self.live(head).map_or(Duration::ZERO, |state| state.timeout(&self.policy));
         for call in request.calls.drain(..).rev() {
@@ -108,6 +110,7 @@ impl State {
             self.put_back(call);
         }
         self.budget.end_unknown();
+        self.note_attempt(head, &flight, &Ended::failed(ErrorKind::Timeout, None), now);
         self.fly_down(head);
         let mut error = Error::new(ErrorKind::Timeout, format!("took longer than its time-out of {timeout:?}"));
         if let Some(execution) = request.execution {

@@ -151,16 +151,27 @@ impl Default for Capabilities {
 }
 
 /// Limits that are known only after deploying.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Limits {
     /// Requests that the account or the service lets run at once; `None`: what was asked for.
     pub concurrency: Option<usize>,
+    /// How fast the service lets concurrency grow; `None`: at once. For quotes; it does not slow anything down.
+    pub ramp: Option<Ramp>,
+}
+
+/// How fast a service lets concurrency grow.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ramp {
+    /// Requests that may run at once from the first moment on.
+    pub at_once: usize,
+    /// Requests more in each second.
+    pub per_second: f64,
 }
 
 impl Limits {
     /// At most `concurrency` requests at once.
     pub fn concurrency(concurrency: usize) -> Self {
-        Self { concurrency: Some(concurrency) }
+        Self { concurrency: Some(concurrency), ramp: None }
     }
 }

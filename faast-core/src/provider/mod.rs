@@ -23,7 +23,7 @@ use futures_core::Stream;
 use futures_core::stream::BoxStream;
 
 pub use self::blob::{BlobKey, BlobRef, BlobStore};
-pub use self::capability::{CancelSupport, Capabilities, Defaults, Limits, MemoryLimit, Mode};
+pub use self::capability::{CancelSupport, Capabilities, Defaults, Limits, MemoryLimit, Mode, Ramp};
 pub use self::context::{DeployContext, DeploySpec};
 pub use self::entry::{ProviderEntry, WorkerStart, by_name};
 pub use self::event::{Event, Failure, InvokeError, Metering, Outcome, Ran, RetryClass};
@@ -78,6 +78,13 @@ pub trait CloudProvider: Send + Sync + 'static {
     ///
     /// When the resource is still there afterwards, or may be.
     async fn delete(&self, resource: &Resource) -> Result<Deleted>;
+
+    /// What one call costs at the very most, in the units of the price table, if that is known before deploying: then a
+    /// budget that is too small for it is refused before anything is made. [`CloudFunction::worst_case`] says it again.
+    fn worst_case(&self, spec: &DeploySpec) -> Option<Usage> {
+        let _ = spec;
+        None
+    }
 
     /// The unit prices in a region. A provider without prices returns an empty table.
     ///
@@ -256,6 +263,10 @@ impl CloudProvider for Box<dyn CloudProvider> {
 
     async fn delete(&self, resource: &Resource) -> Result<Deleted> {
         (**self).delete(resource).await
+    }
+
+    fn worst_case(&self, spec: &DeploySpec) -> Option<Usage> {
+        (**self).worst_case(spec)
     }
 
     async fn prices(&self, region: &str) -> Result<PriceTable> {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use faast_core::Result;
-use faast_core::cost::PriceTable;
+use faast_core::cost::{PriceTable, Usage};
 use faast_core::provider::{
     Capabilities, CloudFunction, CloudProvider, Deleted, DeployContext, DeploySpec, Mode, Resource, StrayScope,
 };
@@ -86,6 +86,10 @@ impl<P: CloudProvider> CloudProvider for Faulty<P> {
 
     async fn delete(&self, resource: &Resource) -> Result<Deleted> {
         self.inner.delete(resource).await
+    }
+
+    fn worst_case(&self, spec: &DeploySpec) -> Option<Usage> {
+        self.inner.worst_case(spec)
     }
 
     async fn prices(&self, region: &str) -> Result<PriceTable> {

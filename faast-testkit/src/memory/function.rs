@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use faast_core::cost::{Quantity, Usage};
+use faast_core::cost::Usage;
 use faast_core::ledger::Ledger;
 use faast_core::provider::{
     BlobStore, Capabilities, CleanupReport, CloudFunction, DeploymentId, Event, ExecutionId, InvokeError, Limits,
@@ -79,8 +79,7 @@ impl CloudFunction for MemoryFunction {
     }
 
     fn worst_case(&self, _: Duration) -> Usage {
-        let request = Quantity { metric: super::REQUESTS.into(), amount: 1.0, measured: false };
-        self.deployed.price_per_call.map(|_| request).into_iter().collect()
+        super::worst_case(self.deployed.price_per_call)
     }
 
     async fn cleanup(&self) -> CleanupReport {

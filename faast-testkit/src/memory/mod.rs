@@ -19,7 +19,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use faast_core::cost::{Price, PriceTable};
+use faast_core::cost::{Price, PriceTable, Quantity, Usage};
 use faast_core::provider::{
     CancelSupport, Capabilities, CloudFunction, CloudProvider, Deleted, DeployContext, DeploySpec, Limits, Mode,
     Resource, StrayScope,
@@ -141,6 +141,12 @@ impl Default for Memory {
     }
 }
 
+/// One request, if requests cost anything.
+fn worst_case(price_per_call: Option<f64>) -> Usage {
+    let request = Quantity { metric: REQUESTS.into(), amount: 1.0, measured: false };
+    price_per_call.map(|_| request).into_iter().collect()
+}
+
 fn everything() -> StrayScope {
     let mut scope = StrayScope::default();
     scope.include_live = true;
@@ -232,6 +238,10 @@ impl CloudProvider for Memory {
 
     async fn delete(&self, resource: &Resource) -> Result<Deleted> {
         Ok(self.account.delete(resource))
+    }
+
+    fn worst_case(&self, _: &DeploySpec) -> Option<Usage> {
+        Some(worst_case(self.price_per_call))
     }
 
     async fn prices(&self, _: &str) -> Result<PriceTable> {

@@ -16,8 +16,8 @@ use serde::Serialize;
 
 pub(crate) use self::value::{
     Declined, Span, Values, add, add_later, add_undecodable, add_unencodable, add_unregistered,
-    add_with_other_signature, attempt_of, block, count, count_once, count_then_hang, count_then_panic, decline, echo,
-    endless, explode, floats, identity, noise, noisy, span, values,
+    add_with_other_signature, attempt_of, block, count, count_again, count_once, count_then_hang, count_then_panic,
+    decline, echo, endless, explode, floats, identity, noise, noisy, span, values,
 };
 pub(crate) use self::witness::{heartbeat, once, pour};
 pub(crate) use self::worker::{Crash, allocate, crash, die_once, read_file, variable};

@@ -202,6 +202,11 @@ functions! {
         Ok((context.attempt(), context.idempotency_key()))
     }
 
+    /// Counts one up, in this process, as often as it runs.
+    value fn count_again(counter: u64) -> u64 {
+        crate::probe::count(counter)
+    }
+
     /// Counts one up, in this process. May not run twice.
     once fn count_once(counter: u64) -> u64 {
         crate::probe::count(counter)

@@ -158,7 +158,7 @@ fn hex(bytes: &[u8]) -> String {
 fn now() -> String {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let (mut days, of_day) = (seconds / 86_400, seconds % 86_400);
-    let leap = |year: u64| u64::from(year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
+    let leap = |year: u64| u64::from(year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)));
     let mut year = 1970;
     while days >= 365 + leap(year) {
         days -= 365 + leap(year);
