@@ -1,8 +1,7 @@
 //! Bodies: how requests and events travel through Lambda, which carries JSON in one direction and bytes in the other.
 //!
-//! What core encodes is *sealed*: one byte that says whether the rest is compressed, then the rest. A request and a
-//! unary answer are a JSON string that holds the base64 of that; a streamed answer is a sequence of sealed events, each
-//! behind its length, because HTTP may cut it anywhere. Nothing here knows what is inside.
+//! A request and a unary answer are a JSON string that holds the base64 of what core [sealed](faast_core::wire::sealed).
+//! Nothing here knows what is inside.
 //!
 //! In queue mode a request is an *event*, a JSON object that has faast's own number of the request beside that string:
 //! request and answer come back together in one *record*, and the number says whose it is.
@@ -11,19 +10,9 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::{Buf as _, Bytes, BytesMut};
-use faast_core::wire::{compress, decompress};
+use bytes::Bytes;
 use faast_core::{Error, ErrorKind, Result};
 use serde::Deserialize;
-
-/// Bytes from which compression is tried: below, nothing is gained.
-const COMPRESS_FROM: usize = 1024;
-
-const PLAIN: u8 = 0;
-const ZSTD: u8 = 1;
-
-/// Bytes that compressed data may hold at most: more than any worker could take, and an end to a bomb.
-const MAX_OPENED: u64 = 1 << 32;
 
 /// Bytes of JSON that a request or a unary answer may have: 6 MiB. The service's own limit is 100 bytes above that.
 pub(crate) const MAX_PAYLOAD: usize = 6 * 1024 * 1024;
@@ -40,42 +29,6 @@ pub(crate) const MAX_EVENT: usize = (MAX_RECORD - RECORDS_OWN) / 2;
 
 /// Bytes of JSON around the string of an event, with the largest number.
 pub(crate) const EVENTS_OWN: usize = 40;
-
-/// Bytes of the length in front of each event of a streamed answer.
-pub(crate) const LENGTH: usize = 4;
-
-/// Seals what `frame` holds behind its first byte, which is free for the flag.
-///
-/// # Errors
-///
-/// When compression fails, for want of memory.
-pub(crate) fn seal(mut frame: Vec<u8>) -> Result<Vec<u8>> {
-    if frame.len() > COMPRESS_FROM {
-        let compressed = compress(&frame[1..])?;
-        if compressed.len() + 1 < frame.len() {
-            frame.truncate(1);
-            frame[0] = ZSTD;
-            frame.extend_from_slice(&compressed);
-            return Ok(frame);
-        }
-    }
-    frame[0] = PLAIN;
-    Ok(frame)
-}
-
-/// What was sealed.
-///
-/// # Errors
-///
-/// [`Decode`](ErrorKind::Decode) when these bytes were not sealed.
-pub(crate) fn open(mut sealed: Bytes) -> Result<Bytes> {
-    match sealed.split_to(usize::from(!sealed.is_empty())).first() {
-        Some(&PLAIN) => Ok(sealed),
-        Some(&ZSTD) => decompress(&sealed, MAX_OPENED),
-        Some(_) => Err(undecodable("it begins with an unknown flag")),
-        None => Err(undecodable("it is empty")),
-    }
-}
 
 /// Bytes of the JSON string that will hold so many sealed bytes.
 pub(crate) fn json_len(sealed: usize) -> usize {
@@ -160,27 +113,6 @@ pub(crate) fn from_text(text: impl AsRef<[u8]>) -> Result<Bytes> {
     STANDARD.decode(text).map(Bytes::from).map_err(|error| undecodable("it is no base64").with_source(error))
 }
 
-/// Puts the length in front of a sealed event.
-///
-/// # Errors
-///
-/// [`TooLarge`](ErrorKind::TooLarge) above what the length can say.
-pub(crate) fn length_of(sealed: &[u8]) -> Result<[u8; LENGTH]> {
-    let length = u32::try_from(sealed.len());
-    length.map(u32::to_le_bytes).map_err(|_| Error::new(ErrorKind::TooLarge, "an event has more than 4 GiB"))
-}
-
-/// Takes the next sealed event off a streamed answer, if it has arrived as a whole.
-pub(crate) fn take_event(received: &mut BytesMut) -> Option<Bytes> {
-    let (length, rest) = received.split_first_chunk::<LENGTH>()?;
-    let length = u32::from_le_bytes(*length) as usize;
-    if rest.len() < length {
-        return None;
-    }
-    received.advance(LENGTH);
-    Some(received.split_to(length).freeze())
-}
-
 fn undecodable(why: &str) -> Error {
     Error::new(ErrorKind::Decode, format!("this is no body that faast made: {why}"))
 }
@@ -189,6 +121,7 @@ fn undecodable(why: &str) -> Error {
 mod tests {
     use faast_core::provider::{CallId, Event, Metering, Outcome, Payload};
     use faast_core::wire::frame;
+    use faast_core::wire::sealed::{open, seal};
     use proptest::prelude::*;
 
     use super::*;
@@ -215,31 +148,6 @@ mod tests {
             prop_assert_eq!(json.len(), json_len(sealed.len()));
             prop_assert!(serde_json::from_slice::<String>(&json).is_ok());
             prop_assert_eq!(open(from_json(&json).unwrap()).unwrap(), frame);
-        }
-
-        #[test]
-        fn events_survive_being_cut_anywhere(
-            frames in prop::collection::vec(bytes(), 0..5),
-            cuts in prop::collection::vec(1..5000_usize, 0..50),
-        ) {
-            let mut stream = Vec::new();
-            for frame in &frames {
-                let sealed = sealed(frame);
-                stream.extend_from_slice(&length_of(&sealed).unwrap());
-                stream.extend_from_slice(&sealed);
-            }
-            let (mut received, mut found) = (BytesMut::new(), Vec::new());
-            let mut rest = stream.as_slice();
-            for cut in cuts.into_iter().chain([usize::MAX]) {
-                let (piece, after) = rest.split_at(cut.min(rest.len()));
-                rest = after;
-                received.extend_from_slice(piece);
-                while let Some(event) = take_event(&mut received) {
-                    found.push(open(event).unwrap().to_vec());
-                }
-            }
-            prop_assert_eq!(found, frames);
-            prop_assert!(received.is_empty());
         }
 
         #[test]
@@ -305,11 +213,6 @@ mod tests {
     fn the_largest_event_leaves_as_much_for_its_answer() {
         assert!(room_for_answer(MAX_EVENT) >= MAX_EVENT);
         assert_eq!(room_for_answer(MAX_RECORD), 0);
-    }
-
-    #[test]
-    fn what_repeats_is_compressed() {
-        assert!(sealed(&[7; 10_000]).len() < 1000);
     }
 
     #[test]

@@ -10,10 +10,13 @@ use std::time::Duration;
 
 use faast_core::Arch;
 use faast_core::cost::{Quantity, Usage};
-use faast_core::provider::Metering;
+use faast_core::provider::{DeploySpec, Metering, Mode};
 
 pub use self::prices::prices;
+use crate::config::Settings;
+use crate::deploy;
 use crate::invoke::Plan;
+use crate::lambda::{FREE_STORAGE_MB, ONE_VCPU_MB};
 use crate::log_tail::Report;
 
 /// GB-seconds of memory on x86-64.
@@ -36,9 +39,6 @@ pub(crate) const STORAGE_READS: &str = "storage reads";
 /// GB-months of what lies in S3.
 pub(crate) const STORAGE: &str = "storage";
 
-/// `/tmp` that costs nothing.
-const FREE_EPHEMERAL_MB: u32 = 512;
-
 /// Bytes of an answer's headers, most of which are the log's tail.
 const HEADERS: usize = 6 * 1024;
 
@@ -52,11 +52,51 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn new(plan: &Plan) -> Self {
+        Self::sized(plan.arch, plan.memory_mb, plan.ephemeral_mb)
+    }
+
+    /// Of what would be deployed.
+    pub(crate) fn planned(settings: &Settings, spec: &DeploySpec) -> Self {
+        Self::sized(
+            deploy::arch(spec),
+            spec.memory_mb.unwrap_or(ONE_VCPU_MB),
+            settings.ephemeral_storage_mb.unwrap_or(FREE_STORAGE_MB),
+        )
+    }
+
+    fn sized(arch: Arch, memory_mb: u32, ephemeral_mb: u32) -> Self {
         Self {
-            duration: if plan.arch == Arch::Arm64 { DURATION_ARM } else { DURATION },
-            memory_gb: f64::from(plan.memory_mb) / 1024.0,
-            ephemeral_gb: f64::from(plan.ephemeral_mb.saturating_sub(FREE_EPHEMERAL_MB)) / 1024.0,
+            duration: if arch == Arch::Arm64 { DURATION_ARM } else { DURATION },
+            memory_gb: f64::from(memory_mb) / 1024.0,
+            ephemeral_gb: f64::from(ephemeral_mb.saturating_sub(FREE_STORAGE_MB)) / 1024.0,
         }
+    }
+
+    /// What a call that ran for so long on another machine would use, with an answer of no size. In queue mode its record
+    /// is written, and ten of them are received and deleted together.
+    pub(crate) fn elsewhere(&self, mode: Mode, ran: Duration) -> Usage {
+        let mut used: Usage = self.quantities(ceil_ms(ran), false, 0).into_iter().collect();
+        if mode == Mode::Queue {
+            used.add(Quantity { metric: QUEUE.into(), amount: 1.2, measured: false });
+        }
+        used
+    }
+
+    /// What one call uses at the very most: the whole time of the function, a start, and the largest answer.
+    pub(crate) fn worst_case(&self, mode: Mode, timeout: Duration) -> Usage {
+        /// Initialization is billed as well, and ends after so long.
+        const INIT: Duration = Duration::from_secs(10);
+        const LARGEST_ANSWER: usize = 6 * 1024 * 1024;
+        let quantity = |metric: &'static str, amount| Quantity { metric: metric.into(), amount, measured: false };
+        let mut worst: Usage = self.quantities(timeout + INIT, false, LARGEST_ANSWER).into_iter().collect();
+        // A result that is spilled, by a worker that makes the bucket first.
+        worst.add(quantity(STORAGE_WRITES, 2.0));
+        worst.add(quantity(STORAGE_READS, 2.0));
+        if mode == Mode::Queue {
+            // The largest record is written, read and deleted.
+            worst.add(quantity(QUEUE, 4.0 + 4.0 + 1.0));
+        }
+        worst
     }
 
     /// Adds the platform's own figures to what a worker measured.
@@ -99,23 +139,6 @@ impl Meter {
         quantities.push(quantity(TRANSFER_OUT, (bytes + HEADERS) as f64 / f64::from(1 << 30), false));
         quantities
     }
-}
-
-/// What one call costs at the very most: the whole time of the function, a start, and the largest answer.
-pub fn worst_case(plan: &Plan, timeout: Duration) -> Usage {
-    /// Initialization is billed as well, and ends after so long.
-    const INIT: Duration = Duration::from_secs(10);
-    const LARGEST_ANSWER: usize = 6 * 1024 * 1024;
-    let mut worst = Meter::new(plan).quantities(timeout + INIT, false, LARGEST_ANSWER);
-    // A result that is spilled, by a worker that makes the bucket first.
-    let storage = [(STORAGE_WRITES, 2.0), (STORAGE_READS, 2.0)];
-    worst.extend(storage.map(|(metric, amount)| Quantity { metric: metric.into(), amount, measured: false }));
-    worst.into_iter().collect()
-}
-
-/// What the queue costs for one call at the very most: the largest record is written, read and deleted.
-pub(crate) fn worst_queue() -> Quantity {
-    Quantity { metric: QUEUE.into(), amount: 4.0 + 4.0 + 1.0, measured: false }
 }
 
 /// Time is billed by the millisecond, rounded up.
@@ -184,12 +207,37 @@ mod tests {
     #[test]
     fn the_worst_case_is_above_every_real_one() {
         let plan = plan(Arch::X86_64, 10_240);
-        let worst: Vec<_> = worst_case(&plan, Duration::from_mins(1)).quantities().collect();
+        let worst: Vec<_> = Meter::new(&plan).worst_case(Mode::Https, Duration::from_mins(1)).quantities().collect();
         let real = Meter::new(&plan).of_failure(Some(&report(60_000)), Duration::ZERO, 6_000_000);
         for quantity in real.quantities {
             let at_most = worst.iter().find(|it| it.metric == quantity.metric).unwrap();
             assert!(quantity.amount <= at_most.amount, "{quantity:?} {at_most:?}");
         }
+    }
+
+    /// By hand: the amount times the price of us-east-1, for each metric that there is.
+    #[test]
+    fn each_metric_costs_what_a_hand_computes() {
+        let by_hand = [
+            (DURATION, 1000.0, 0.016_666_7),
+            (DURATION_ARM, 1000.0, 0.013_333_4),
+            (REQUESTS, 1_000_000.0, 0.2),
+            (EPHEMERAL_STORAGE, 1_000_000.0, 0.0309),
+            (QUEUE, 1_000_000.0, 0.4),
+            (TRANSFER_OUT, 10.0, 0.9),
+            (STORAGE_WRITES, 1000.0, 0.005),
+            (STORAGE_READS, 10_000.0, 0.004),
+            (STORAGE, 100.0, 2.3),
+        ];
+        let prices = prices::table("us-east-1", &std::collections::BTreeMap::new());
+        let used = by_hand.map(|(metric, amount, _)| Quantity { metric: metric.into(), amount, measured: true });
+        let report = prices.report(&used.into_iter().collect());
+        for (metric, _, usd) in by_hand {
+            let line = report.lines.iter().find(|line| line.metric == metric).unwrap();
+            assert!((line.cost_usd - usd).abs() < 1e-12, "{metric}: {} is not {usd}", line.cost_usd);
+        }
+        assert_eq!((report.lines.len(), prices.prices.len()), (by_hand.len(), by_hand.len()));
+        assert!((report.total_usd() - 3.869_900_1).abs() < 1e-9, "{report}");
     }
 
     /// By hand: 20, 1,000 and 3 ms with 2 GB are 2.046 GB-seconds. Three answers are 18,432 bytes of headers.

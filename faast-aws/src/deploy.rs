@@ -114,10 +114,15 @@ impl Made {
     }
 }
 
+/// The processor of the workers.
+pub(crate) fn arch(spec: &DeploySpec) -> Arch {
+    spec.arch.or_else(Arch::of_this_machine).unwrap_or(Arch::X86_64)
+}
+
 /// All steps, side by side as far as they can be. `None` if one of them failed.
 async fn make(steps: &Steps<'_>, aws: &Aws, spec: &DeploySpec, cx: &DeployContext) -> Option<Made> {
     let (settings, estate, queued) = (&aws.settings, steps.estate, spec.mode == Mode::Queue);
-    let arch = spec.arch.or_else(Arch::of_this_machine).unwrap_or(Arch::X86_64);
+    let arch = arch(spec);
     let (tell_role, role_told) = oneshot::channel::<Arc<Role>>();
     let role = steps.run(async {
         let role = Arc::new(role::find_or_make(estate, &settings.role).await?);

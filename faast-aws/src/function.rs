@@ -5,17 +5,20 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use faast_core::cost::Usage;
-use faast_core::provider::{BlobStore, CleanupReport, CloudFunction, Event, ExecutionId, InvokeError, Limits, Request};
+use faast_core::provider::{
+    BlobStore, CleanupReport, CloudFunction, Event, ExecutionId, InvokeError, Limits, Mode, Request,
+};
 use faast_core::{Error, Result};
 use futures_core::stream::BoxStream;
 
 use crate::classify::control::{Meaning as _, Refusal};
+use crate::cost::Meter;
 use crate::estate::Estate;
 use crate::invoke::{Invoker, Plan};
 use crate::queue::Queue;
 use crate::resource::Kind;
 use crate::role::Account;
-use crate::{cleanup, cost, lambda, log_group, queue, tags};
+use crate::{cleanup, lambda, log_group, queue, tags};
 
 /// One deployment on Lambda.
 #[derive(Debug)]
@@ -94,11 +97,8 @@ impl CloudFunction for AwsFunction {
     }
 
     fn worst_case(&self, timeout: Duration) -> Usage {
-        let mut worst = cost::worst_case(&self.plan, timeout);
-        if self.way.queue().is_some() {
-            worst.add(cost::worst_queue());
-        }
-        worst
+        let mode = if self.way.queue().is_some() { Mode::Queue } else { Mode::Https };
+        Meter::new(&self.plan).worst_case(mode, timeout)
     }
 
     async fn cleanup(&self) -> CleanupReport {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Aws;
-pub use crate::cost::{prices, worst_case};
+pub use crate::cost::prices;
 pub use crate::deploy::{LONGEST_CHAIN, LONGEST_CHAIN_QUEUE};
 pub use crate::invoke::{Invoker, Plan};
 pub use crate::queue::Queue;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use faast_core::Result;
 use faast_core::cache::CacheFolder;
-use faast_core::cost::PriceTable;
+use faast_core::cost::{PriceTable, Usage};
 use faast_core::provider::{
     CancelSupport, Capabilities, CloudFunction, CloudProvider, Deleted, DeployContext, DeploySpec, MemoryLimit, Mode,
     ProviderEntry, ProviderTools, Resource, StrayScope,
@@ -17,6 +17,7 @@ use futures_util::{StreamExt as _, stream};
 use crate::body::{EVENTS_OWN, MAX_EVENT, MAX_RECORD, RECORDS_OWN};
 use crate::clients::Clients;
 use crate::config::Aws;
+use crate::cost::Meter;
 use crate::lambda::{LONGEST, ONE_VCPU_MB, TO_SAY_SO};
 use crate::queue::MAX_AGE;
 use crate::{NAME, cleanup, cost, deploy, look_up, stray, worker};
@@ -119,6 +120,14 @@ impl CloudProvider for Aws {
 
     async fn delete(&self, resource: &Resource) -> Result<Deleted> {
         cleanup::delete(self.clients().await?, resource).await
+    }
+
+    fn worst_case(&self, spec: &DeploySpec) -> Option<Usage> {
+        Some(Meter::planned(&self.settings, spec).worst_case(spec.mode, spec.timeout))
+    }
+
+    fn usage_of(&self, spec: &DeploySpec, ran: Duration) -> Usage {
+        Meter::planned(&self.settings, spec).elsewhere(spec.mode, ran)
     }
 
     async fn prices(&self, region: &str) -> Result<PriceTable> {

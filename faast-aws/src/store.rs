@@ -178,8 +178,8 @@ impl Store {
     fn refused<T>(&self, refusal: Refusal) -> Step<T, Error> {
         let passes = match refusal.cause() {
             Cause::Denied => Instant::now() < self.rights_known,
-            // It was made a moment ago, and not all of S3 knows.
-            _ => refusal.code() == NO_BUCKET && self.is_there(),
+            // It was made a moment ago, and not all of S3 knows; or nobody could look before, and the next step makes it.
+            _ => refusal.code() == NO_BUCKET,
         };
         if passes { Step::NotYet(explained(refusal)) } else { Step::Failed(explained(refusal)) }
     }

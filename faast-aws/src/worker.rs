@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use faast_core::provider::{BlobStore, EventSink, ExecutionId, InstanceId, Request, WorkerStart, WorkerTransport};
-use faast_core::wire::frame;
+use faast_core::wire::{frame, sealed};
 use faast_core::worker::Mark;
 
 use self::answer::{Begin, Sink};
@@ -147,7 +147,7 @@ impl LambdaTransport {
 /// The request, and the bytes that its answer may have.
 fn request(event: &Response) -> faast_core::Result<(Request, usize)> {
     let received = body::receive(&event.body)?;
-    Ok((frame::decode_request(body::open(received.sealed)?)?, received.room))
+    Ok((frame::decode_request(sealed::open(received.sealed)?)?, received.room))
 }
 
 /// How long this process exists, to a hundredth of a second.

@@ -104,7 +104,8 @@ struct Rig {
 
 impl Rig {
     async fn new(service: Service) -> Self {
-        let server = MockServer::start().await;
+        // A server of its own: listeners of a test that has ended may still talk to a pooled one.
+        let server = MockServer::builder().start().await;
         Mock::given(any()).respond_with(service.clone()).mount(&server).await;
         let queue = queue(&server.uri());
         Self { queue, service, _server: Some(server) }

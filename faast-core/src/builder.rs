@@ -1,10 +1,11 @@
 //! The builder: a provider with options, on its way to a [`Cloud`]. The same methods for every provider.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cloud::{Cloud, deploy};
 use crate::error::Result;
-use crate::options::{Arch, Gc, Hedge, Options};
+use crate::options::{Arch, Elsewhere, Gc, Hedge, Options};
 use crate::provider::{CloudProvider, Mode};
 
 /// A provider and the options of a deployment. Methods that only one provider has come by its extension trait.
@@ -108,6 +109,14 @@ impl<P: CloudProvider> Builder<P> {
     /// No call starts whose worst case could take the cost of the deployment above this sum in US dollars.
     pub fn budget_usd(self, dollars: f64) -> Self {
         self.with(|options| options.budget_usd = Some(dollars))
+    }
+
+    /// Gives [`Cloud::cost`](crate::Cloud::cost) the prices of another provider, as if the run were there with these options:
+    /// a rehearsal on this machine that says what the job would cost, and where its budget would end. An estimate by how
+    /// long calls run here; nothing is made there. For providers that cost nothing themselves.
+    pub fn priced_as<Q: CloudProvider>(self, elsewhere: Builder<Q>) -> Self {
+        let elsewhere = Elsewhere { provider: Arc::new(elsewhere.provider), options: Box::new(elsewhere.options) };
+        self.with(|options| options.priced_as = Some(elsewhere))
     }
 
     /// Days after the client's last sign of life until what was never cleaned up expires; 1 unless set. It is written

@@ -6,6 +6,7 @@
 
 mod analysis;
 mod analyzer;
+mod tariff;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::fmt::{self, Write as _};
 
 pub use self::analysis::{Analysis, Measured, Recommendation, Row};
 pub use self::analyzer::Analyzer;
+pub(crate) use self::tariff::Tariff;
 
 /// An amount of a metric of a [`PriceTable`].
 #[derive(Debug, Clone, PartialEq)]
@@ -164,6 +166,14 @@ impl CostReport {
         if total > 0.0 { line.cost_usd / total } else { 0.0 }
     }
 
+    /// Metric, amount, unit, unit price and cost, as people read them.
+    fn row(line: &CostLine) -> [String; 5] {
+        let sign = if line.measured { "" } else { "~" };
+        let amount = format!("{sign}{}", readable(line.amount, 2));
+        let (price, cost) = (format!("${}", line.unit_usd), format!("${}", readable(line.cost_usd, 6)));
+        [line.metric.to_string(), amount, line.unit.to_string(), price, cost]
+    }
+
     /// Comma-separated values with a header line.
     pub fn to_csv(&self) -> String {
         let mut csv = String::from("metric,unit,unit_usd,amount,measured,cost_usd,share,note\n");
@@ -194,24 +204,25 @@ impl CostReport {
 
 impl fmt::Display for CostReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in &self.lines {
-            let sign = if line.measured { ' ' } else { '~' };
-            writeln!(
-                f,
-                "{:<16} {sign}{:>14.4} {:<14} x ${:<14.10} = ${:.6} {:>5.1} %  {}",
-                line.metric,
-                line.amount,
-                line.unit,
-                line.unit_usd,
-                line.cost_usd,
-                self.share(line) * 100.0,
-                line.note
-            )?;
+        let rows: Vec<_> = self.lines.iter().map(Self::row).collect();
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let [metric, amount, unit, price, cost] = [0, 1, 2, 3, 4].map(width);
+        for (row, line) in rows.iter().zip(&self.lines) {
+            let (share, note) = (self.share(line) * 100.0, &line.note);
+            write!(f, "{:<metric$}  {:>amount$} {:<unit$}  x {:<price$}", row[0], row[1], row[2], row[3])?;
+            writeln!(f, "  = {:<cost$}  {share:>5.1} %  {note}", row[4])?;
         }
-        write!(f, "total ${:.6}", self.total_usd())?;
+        write!(f, "total ${}", readable(self.total_usd(), 6))?;
         let estimated = self.total_usd() - self.measured_usd();
-        if estimated > 0.0 { write!(f, ", of which ${estimated:.6} are estimated (~)") } else { Ok(()) }
+        if estimated > 0.0 { write!(f, ", of which ${} are estimated (~)", readable(estimated, 6)) } else { Ok(()) }
     }
+}
+
+/// A number with so many digits behind the point, and more of them where less than three would say something.
+pub(crate) fn readable(value: f64, digits: usize) -> String {
+    let more = (0..12_u16).find(|more| value.abs() * 10_f64.powi(i32::from(*more)) >= 99.5).unwrap_or(12);
+    let digits = if value == 0.0 { digits } else { digits.max(more.into()) };
+    format!("{value:.digits$}")
 }
 
 #[cfg(test)]
@@ -234,11 +245,20 @@ mod tests {
         let report = prices.report(&[used("a", true), used("b", false)].into_iter().collect());
         assert!((report.total_usd() - 4.0).abs() < 1e-12 && (report.measured_usd() - 1.0).abs() < 1e-12);
         let text = report.to_string();
-        assert!(text.contains("= $1.000000  25.0 %  list of 2026-11-22"), "{text}");
+        assert!(text.contains("= $1.000000   25.0 %  list of 2026-11-22"), "{text}");
         assert!(text.ends_with("total $4.000000, of which $3.000000 are estimated (~)"), "{text}");
         assert!(report.to_csv().contains("\nb,unit,1.5,2,false,3,0.75,"), "{}", report.to_csv());
         let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
         assert_eq!((&json["lines"][1]["share"], &json["measured_usd"]), (&0.75.into(), &1.0.into()));
+    }
+
+    #[test]
+    fn small_amounts_are_readable_too() {
+        let cases = [(0.0, "0.00"), (5.0, "5.00"), (0.216, "0.216"), (0.000_028_61, "0.0000286"), (1234.5, "1234.50")];
+        for (value, text) in cases {
+            assert_eq!(readable(value, 2), text);
+        }
+        assert_eq!(readable(1.668_6e-9, 6), "0.00000000167");
     }
 
     #[test]

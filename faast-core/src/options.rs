@@ -1,9 +1,10 @@
 //! Options of a deployment, and what they come to once the provider's capabilities and defaults are known.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::{Capabilities, MemoryLimit, Mode};
+use crate::provider::{Capabilities, CloudProvider, MemoryLimit, Mode};
 
 /// Whether slow calls are sent a second time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +78,14 @@ pub(crate) struct Options {
     pub(crate) keep_logs: bool,
     pub(crate) description: Option<String>,
     pub(crate) record: bool,
+    pub(crate) priced_as: Option<Elsewhere>,
+}
+
+/// Another provider with its options, for its prices.
+#[derive(Debug, Clone)]
+pub(crate) struct Elsewhere {
+    pub(crate) provider: Arc<dyn CloudProvider>,
+    pub(crate) options: Box<Options>,
 }
 
 /// Options with every default filled in.

@@ -136,7 +136,9 @@ impl FunctionStats {
         Duration::from_micros(self.micros.max())
     }
 
-    /// Peak resident memory of a worker after a call of at least a millisecond, in bytes; `None` if there was none.
+    /// Peak resident memory of a worker during a call of at least a millisecond, in bytes; `None` if there was none. Where
+    /// the platform measures it, as on AWS, and with functions on threads of the client, it is the highest since the worker
+    /// started, whatever ran there.
     pub fn peak_memory(&self) -> Option<u64> {
         self.peak_memory
     }

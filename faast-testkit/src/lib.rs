@@ -8,6 +8,8 @@
 #![forbid(unsafe_code)]
 
 pub mod conformance;
+#[cfg(any(feature = "emulator-aws", feature = "emulator-google"))]
+mod emulator;
 #[cfg(feature = "emulator-aws")]
 pub mod emulator_aws;
 pub mod fault;

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use faast_core::provider::{CloudProvider as _, Deleted, StrayScope};
-use faast_core::{Builder, ErrorKind};
+use faast_core::{Builder, ErrorKind, Hedge};
 use faast_testkit::fault::{Faults, Faulty};
 use faast_testkit::memory::Memory;
 use faast_testkit::probe;
@@ -72,7 +72,8 @@ async fn a_budget_below_one_call_is_refused_before_deploying() {
 
 #[tokio::test]
 async fn a_budget_ends_a_map_before_it_is_passed() {
-    let cloud = Builder::new(Memory::new().price_per_call(0.25)).budget_usd(2.0).deploy().await.unwrap();
+    let cloud =
+        Builder::new(Memory::new().price_per_call(0.25)).budget_usd(2.0).hedge(Hedge::Off).deploy().await.unwrap();
     let mut map = cloud.map((0..100).map(probe::identity));
     let (mut succeeded, mut refused) = (0, 0);
     while let Some(result) = map.next().await {
@@ -110,4 +111,30 @@ fn faults_need_no_runtime_of_the_callers() {
         numbers.iter().sum()
     });
     assert_eq!(sum, 45);
+}
+
+#[tokio::test]
+async fn a_rehearsal_has_the_prices_of_another_provider_and_ends_with_the_budget() {
+    let elsewhere = Builder::new(Memory::new().price_per_call(0.25));
+    let here = || Builder::new(Memory::new()).priced_as(elsewhere.clone());
+    let cloud = here().budget_usd(1.0).hedge(Hedge::Off).deploy().await.unwrap();
+    let mut map = cloud.map((0..10).map(probe::identity));
+    let mut kinds = Vec::new();
+    while let Some(result) = map.next().await {
+        kinds.push(result.map_err(|error| error.kind()).err());
+    }
+    drop(map);
+    kinds.sort_by_key(Option::is_some);
+    assert_eq!(kinds, [None, None, None, None, Some(ErrorKind::Budget)]);
+    let report = cloud.cost().await;
+    assert!((report.total_usd() - 1.0).abs() < 1e-9 && report.measured_usd() == 0.0, "{report}");
+    assert!(report.lines[0].note.starts_with("as if on memory: "), "{report}");
+    cloud.cleanup().await.unwrap();
+
+    let error = here().budget_usd(0.2).deploy().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Budget);
+    let error =
+        Builder::new(Memory::new().price_per_call(0.5)).priced_as(elsewhere.clone()).deploy().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.message().contains("has prices of its own"), "{error:?}");
 }

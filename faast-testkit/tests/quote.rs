@@ -79,6 +79,11 @@ fn a_sample_of_all_leaves_nothing_and_an_accounts_quota_is_named() {
         assert_eq!(none.go().try_collect().await.unwrap(), [0; 0]);
         let quote = cloud.quote((0..30).map(probe::identity), 3).await.unwrap();
         assert_eq!(quote.estimate().bound, Bound::Quota(2));
+        let enough = self::cloud(Memory::new().concurrency_limit(3)).await;
+        let quote = enough.quote((0..30).map(probe::identity), 3).await.unwrap();
+        assert_eq!(quote.estimate().bound, Bound::Concurrency(3), "no quota is in the way");
+        drop(quote);
+        enough.cleanup().await.unwrap();
         cloud.cleanup().await.unwrap();
         let error = cloud.quote((0..3).map(probe::identity), 2).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Canceled);

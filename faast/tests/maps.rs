@@ -170,6 +170,27 @@ async fn a_map_that_is_dropped_cancels_its_calls_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_map_beside_others_that_fill_the_line_comes_to_its_end() {
+    let cloud = faast::local().concurrency(1).batch(1).deploy().await.unwrap();
+    // Tasks of their own: nobody else wakes the map.
+    let others: Vec<_> = (1..5).map(|n| tokio::spawn(cloud.run(sleeps::call(n * 10)))).collect();
+    while cloud.stats().queued < 3 {
+        tokio::task::yield_now().await;
+    }
+    // Nothing of it is on its way when it first finds no room.
+    let map = tokio::spawn({
+        let cloud = cloud.clone();
+        async move { cloud.map((1..6).map(sleeps::call)).try_collect().await }
+    });
+    for other in others {
+        other.await.unwrap().unwrap();
+    }
+    let values = tokio::time::timeout(Duration::from_secs(20), map).await.unwrap().unwrap();
+    assert_eq!(values.unwrap(), (1..6).collect::<Vec<_>>());
+    cloud.cleanup().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_run_that_is_dropped_is_canceled() {
     let cloud = cloud(1).await;
     let run = tokio::time::timeout(Duration::from_millis(100), cloud.run(sleeps::call(60_000))).await;

@@ -38,7 +38,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "lints",
         what: What::Run(
-            "cargo clippy --workspace --all-targets --features faast-aws/independent,faast-aws/live -- -D warnings",
+            "cargo clippy --workspace --all-targets --features faast-aws/independent,faast-aws/live,xtask/bench-aws -- -D warnings",
         ),
     },
     Step {

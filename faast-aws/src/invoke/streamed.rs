@@ -12,7 +12,7 @@ use aws_smithy_types::str_bytes::StrBytes;
 use bytes::{Bytes, BytesMut};
 use faast_core::ErrorKind;
 use faast_core::provider::{CallId, Event, ExecutionId, InvokeError, Metering, Outcome, Ran, Request};
-use faast_core::wire::frame;
+use faast_core::wire::{frame, sealed};
 use futures_core::Stream;
 use futures_util::{FutureExt as _, stream};
 use http_body_util::BodyExt as _;
@@ -20,7 +20,6 @@ use serde::Deserialize;
 
 use super::exchange::{Answer, Client, Operation, execution};
 use super::unary;
-use crate::body;
 use crate::classify::invoke::{self as classify, FunctionError, Refusal};
 use crate::log_tail::{self, Report};
 
@@ -155,8 +154,8 @@ impl Running {
     fn chunk(&mut self, payload: &Bytes) {
         self.bytes += payload.len();
         self.received.extend_from_slice(payload);
-        while let Some(sealed) = body::take_event(&mut self.received) {
-            let events = match body::open(sealed) {
+        while let Some(event) = sealed::take_event(&mut self.received) {
+            let events = match sealed::open(event) {
                 Ok(bytes) => frame::decode_events(bytes),
                 Err(error) => return self.fail(classify::undecodable(error), None),
             };

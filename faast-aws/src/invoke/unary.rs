@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use faast_core::provider::{CallId, Event, InvokeError, Request};
-use faast_core::wire::frame;
+use faast_core::wire::{frame, sealed};
 
 use super::exchange::{Answer, Client, Operation, execution, read_to_end, text};
 use crate::body;
@@ -34,7 +34,7 @@ pub(super) fn encode(request: &Request) -> Result<Bytes, InvokeError> {
 pub(crate) fn seal(request: &Request, most: usize) -> Result<Vec<u8>, InvokeError> {
     let mut encoded = vec![0];
     frame::encode_request(request, &mut encoded);
-    let sealed = body::seal(encoded).map_err(classify::unsendable)?;
+    let sealed = sealed::seal(encoded).map_err(classify::unsendable)?;
     let length = body::json_len(sealed.len());
     if length > most {
         return Err(classify::argument_too_large(length, most));
@@ -78,5 +78,5 @@ async fn ask(client: &Client, request: &Request, call: CallId) -> Result<Vec<Eve
 }
 
 fn decode(answer: &[u8]) -> faast_core::Result<Vec<Event>> {
-    frame::decode_events(body::open(body::from_json(answer)?)?).collect()
+    frame::decode_events(sealed::open(body::from_json(answer)?)?).collect()
 }

@@ -2,7 +2,7 @@
 //! says whose answer it is.
 
 use faast_core::provider::{CallId, Event, ExecutionId, InvokeError};
-use faast_core::wire::frame;
+use faast_core::wire::{frame, sealed};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -82,7 +82,7 @@ impl Record {
             return Err(classify::undone(condition, *approximate_invoke_count, &self.response_payload));
         }
         let text = self.response_payload.as_str().unwrap_or_default();
-        let events = body::from_text(text).and_then(body::open).map(frame::decode_events);
+        let events = body::from_text(text).and_then(sealed::open).map(frame::decode_events);
         events.and_then(Iterator::collect).map_err(classify::undecodable)
     }
 }
@@ -130,7 +130,7 @@ mod tests {
         };
         let mut encoded = vec![0];
         frame::encode_event(&done, &mut encoded);
-        let json = body::to_json(&body::seal(encoded).unwrap());
+        let json = body::to_json(&sealed::seal(encoded).unwrap());
         let record = record("Success", 1, &serde_json::from_slice(&json).unwrap());
         assert_eq!((record.id(), &*record.execution().unwrap().0), (17, "8f5f36f6-0a3d-4b5c-9a3c-111111111111"));
         let events = record.events().unwrap();

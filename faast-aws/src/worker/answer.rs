@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use faast_core::ErrorKind;
 use faast_core::provider::{CallId, Event, EventSink, ExecutionId, Failure, InstanceId, Metering, Outcome, SendError};
-use faast_core::wire::frame;
+use faast_core::wire::{frame, sealed};
 
 use super::http::{Connection, Response};
 use super::{INVOCATION_ID, UNANSWERED, json_error};
@@ -190,7 +190,7 @@ impl Out {
                 if size <= limit {
                     return Ok(());
                 }
-                let size = body::seal(events.clone()).map_or(size, |sealed| body::json_len(sealed.len()));
+                let size = sealed::seal(events.clone()).map_or(size, |sealed| body::json_len(sealed.len()));
                 if size <= limit {
                     return Ok(());
                 }
@@ -200,8 +200,8 @@ impl Out {
             Body::Chunks(sent) => {
                 let mut encoded = vec![0];
                 frame::encode_event(event, &mut encoded);
-                let sealed = body::seal(encoded).map_err(|_| SendError::Closed)?;
-                let size = (sealed.len() + body::LENGTH) as u64;
+                let sealed = sealed::seal(encoded).map_err(|_| SendError::Closed)?;
+                let size = (sealed.len() + sealed::LENGTH) as u64;
                 let left = MAX_STREAM.saturating_sub(*sent);
                 // What is large goes through the store: the platform lets the rest of a stream out slowly, and charges for
                 // it. The end of the stream is for what refers to the store.
@@ -211,7 +211,7 @@ impl Out {
                     return Err(SendError::TooLarge { size, limit });
                 }
                 *sent += size;
-                let length = body::length_of(&sealed).map_err(|_| SendError::TooLarge { size, limit })?;
+                let length = sealed::length_of(&sealed).map_err(|_| SendError::TooLarge { size, limit })?;
                 self.connection.chunk([&length, &sealed]).map_err(|_| SendError::Closed)
             }
         }
@@ -223,7 +223,7 @@ impl Out {
         let (Some((path, headers)), Some(answer)) = (target, self.answer.take()) else { return Ok(()) };
         let posted = match answer.body {
             Body::Whole(events) => {
-                let sealed = body::seal(events).map_err(|_| SendError::Closed)?;
+                let sealed = sealed::seal(events).map_err(|_| SendError::Closed)?;
                 let headers = format!("{headers}Content-Type: application/json\r\n");
                 self.connection.post(&path, &headers, &body::to_json(&sealed))
             }

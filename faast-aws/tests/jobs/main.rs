@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do, and functions on purpose")]
 
+mod analyzer;
 mod bill;
 mod connection;
 mod queue;

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use faast_core::function::build_fingerprint;
 use faast_core::provider::{CallFrame, CallId, DeploymentId, Event, FunctionId, Payload, Request};
-use faast_core::wire::{decompress, frame};
+use faast_core::wire::{frame, sealed};
 use faast_core::worker::{Mark, launch_args};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -63,10 +63,7 @@ impl Posted {
 }
 
 fn events(sealed: &[u8]) -> Vec<Event> {
-    let bytes = match sealed[0] {
-        0 => Bytes::copy_from_slice(&sealed[1..]),
-        _ => decompress(&sealed[1..], 1 << 30).unwrap(),
-    };
+    let bytes = sealed::open(Bytes::copy_from_slice(sealed)).unwrap();
     frame::decode_events(bytes).map(Result::unwrap).collect()
 }
 

@@ -13,12 +13,13 @@ use super::setting;
 use super::underway::{Deployed, Underway, check_budget};
 use crate::cache::CacheFolder;
 use crate::cancel::CancelToken;
+use crate::cost::{PriceTable, Tariff};
 use crate::dispatch::{Dispatcher, MAX_FLYING_BYTES, MAX_FLYING_BYTES_SPILLED, Policy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::function::{self, FunctionEntry};
 use crate::leak::Counts;
 use crate::log::Channel;
-use crate::options::{Gc, Options, Resolved};
+use crate::options::{Elsewhere, Gc, Options, Resolved};
 use crate::provider::{
     CancelSupport, Capabilities, CloudFunction, CloudProvider, DeployContext, DeploySpec, DeploymentId, ExecutionId,
 };
@@ -39,6 +40,8 @@ pub(crate) struct Deployment {
     pub(super) before: Option<Counts>,
     pub(super) recording: Option<Arc<Recording>>,
     capabilities: Capabilities,
+    /// Requests in flight at most, as asked for.
+    pub(super) concurrency: usize,
 }
 
 impl Deployment {
@@ -70,7 +73,8 @@ pub(crate) async fn deploy<P: CloudProvider>(provider: P, options: Options) -> R
     let runtime = Runtime::start().map_err(|error| failed("the runtime thread can't start").with_source(error))?;
     let (name, provider) = (provider.name(), Arc::new(provider));
     let (context, spec) = prepare(name, &options, &resolved, &runtime)?;
-    let deployed = match Underway::start(&provider, &spec, options.budget_usd, &context) {
+    let tariff = options.priced_as.as_ref().map(|elsewhere| tariff(elsewhere, &resolved)).transpose()?;
+    let deployed = match Underway::start(&provider, &spec, tariff.clone(), options.budget_usd, &context) {
         Ok(underway) => underway.deployed().await,
         Err(error) => Err(error),
     };
@@ -84,7 +88,7 @@ pub(crate) async fn deploy<P: CloudProvider>(provider: P, options: Options) -> R
     };
     let policy = policy(name, &spec, &options, &resolved, &capabilities, &function);
     let tape = options.record.then(|| Tape::new(Instant::now()));
-    let policy = Policy { prices, worst_case_usd, tape: tape.clone(), ..policy };
+    let policy = Policy { prices, tariff, worst_case_usd, tape: tape.clone(), ..policy };
     if let Err(error) = options.budget_usd.map_or(Ok(()), |budget| check_budget(budget, policy.worst_case_usd)) {
         let _ = function.cleanup().await;
         runtime.stop();
@@ -113,6 +117,7 @@ pub(crate) async fn deploy<P: CloudProvider>(provider: P, options: Options) -> R
         before,
         recording,
         capabilities,
+        concurrency: resolved.concurrency,
     });
     register(&deployment);
     Ok(Cloud(deployment))
@@ -144,6 +149,8 @@ fn header(provider: &str, spec: &DeploySpec, options: &Options, policy: &Policy,
         program: setting::program(),
         started_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
         concurrency: policy.concurrency as u64,
+        batch: policy.batch.unwrap_or(0) as u64,
+        max_batch: policy.batch.map_or(0, |_| policy.max_batch) as u64,
         memory_limit: policy.memory_limit,
         log_url,
         options: setting::options(spec, options, policy),
@@ -183,7 +190,13 @@ fn prepare(
     let deployment = DeploymentId::random();
     let cache = Arc::new(CacheFolder::open(provider));
     let staged = staged_files(options, &cache, &deployment)?;
-    let spec = DeploySpec {
+    let spec = DeploySpec { staged, ..spec(options, resolved, deployment.clone()) };
+    Ok((DeployContext::new(cache, deployment, runtime.clone()), spec))
+}
+
+/// What to deploy, without files.
+fn spec(options: &Options, resolved: &Resolved, deployment: DeploymentId) -> DeploySpec {
+    DeploySpec {
         mode: options.mode,
         memory_mb: resolved.memory_mb,
         timeout: resolved.timeout,
@@ -191,13 +204,19 @@ fn prepare(
         batch: resolved.batch.unwrap_or(1),
         arch: options.arch,
         env: options.env.clone(),
-        staged,
         description: options.description.clone(),
         expires: renew::until(SystemTime::now(), resolved.retention),
         keep_logs: options.keep_logs,
-        ..DeploySpec::new(deployment.clone())
-    };
-    Ok((DeployContext::new(cache, deployment, runtime.clone()), spec))
+        ..DeploySpec::new(deployment)
+    }
+}
+
+/// The tariff of another provider; calls have the same time there as here, unless it is told otherwise.
+fn tariff(elsewhere: &Elsewhere, here: &Resolved) -> Result<Tariff> {
+    let Elsewhere { provider, options } = elsewhere;
+    let options = Options { timeout: options.timeout.or(Some(here.timeout)), ..(**options).clone() };
+    let resolved = options.resolve(provider.name(), &provider.capabilities(options.mode))?;
+    Ok(Tariff::new(Arc::clone(provider), spec(&options, &resolved, DeploymentId::random())))
 }
 
 fn staged_files(options: &Options, cache: &CacheFolder, deployment: &DeploymentId) -> Result<Option<PathBuf>> {
@@ -261,7 +280,8 @@ fn policy(
         start_grace: capabilities.start_grace,
         queued: capabilities.queued,
         memory_limit: resolved.memory_mb.map(|mebibytes| u64::from(mebibytes) << 20),
-        prices: crate::cost::PriceTable::default(),
+        prices: PriceTable::default(),
+        tariff: None,
         budget_usd: options.budget_usd,
         worst_case_usd: 0.0,
         log_url: Box::new(move |execution: Option<&ExecutionId>| logs.log_url(execution)),

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::cost::readable;
 use crate::provider::Ramp;
 
 /// A value with the interval that it lies in, 95 of 100 times.
@@ -198,7 +199,10 @@ impl fmt::Display for Estimate {
             writeln!(f, "time    {likely:.1?} ({low:.1?} to {high:.1?}); {bound}")?;
         }
         let Interval { low, likely, high } = cost_usd;
-        write!(f, "cost    ${likely:.6} (${low:.6} to ${high:.6})")?;
+        write!(f, "cost    ${}", readable(*likely, 6))?;
+        if high.is_finite() {
+            write!(f, " (${} to ${})", readable(*low, 6), readable(*high, 6))?;
+        }
         if let (Some(peak), Some(fits)) = (self.peak_memory, self.fitting_memory_mb) {
             write!(
                 f,

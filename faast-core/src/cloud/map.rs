@@ -28,7 +28,7 @@ const PULL_BYTES: usize = 1024 * 1024;
 /// The results of many calls, in the order of completion; see [`Cloud::map`].
 ///
 /// One result for each call: an error is the result of its own call, and the others go on. A budget that is used up ends
-/// the map with one error.
+/// the map with one error, which comes last.
 #[must_use = "nothing is sent until the map is polled"]
 pub struct Map<S, T> {
     cloud: Cloud,
@@ -41,6 +41,8 @@ pub struct Map<S, T> {
     /// What is needed to hand a result out, by key.
     pending: Slab<(u64, Decoder<T>)>,
     next_index: u64,
+    /// A budget that is used up: its error with the index of a call, which comes last.
+    refusal: Option<(u64, Error)>,
     /// Its place in the display, if it is shown.
     shown: Option<Shown>,
 }
@@ -53,7 +55,7 @@ impl<S, T> Map<S, T> {
         let inbox = Arc::new(Inbox::default());
         let owner = Arc::clone(&inbox) as Arc<dyn Owner>;
         let (ready, pending) = (VecDeque::new(), Slab::new());
-        Self { cloud, source: Some(source), inbox, owner, ready, pending, next_index: 0, shown: None }
+        Self { cloud, source: Some(source), inbox, owner, ready, pending, next_index: 0, refusal: None, shown: None }
     }
 }
 
@@ -149,7 +151,8 @@ where
     pub(super) fn first_error(&mut self) -> Option<Error> {
         let at = self.ready.iter().position(|settled| settled.result.is_err())?;
         let settled = self.ready.remove(at)?;
-        self.hand_out(settled)?.1.err()
+        let error = self.hand_out(settled).and_then(|(_, result)| result.err());
+        error.or_else(|| self.refusal.take().map(|(_, refusal)| refusal))
     }
 
     /// Whether nothing is on its way.
@@ -165,8 +168,9 @@ where
     pub(super) fn poll_indexed(&mut self, cx: &mut Context<'_>) -> Poll<Option<(u64, Result<T>)>> {
         loop {
             if let Some(settled) = self.ready.pop_front() {
-                if let Some(result) = self.hand_out(settled) {
-                    return Poll::Ready(Some(result));
+                if let Some((index, result)) = self.hand_out(settled) {
+                    self.count(&result);
+                    return Poll::Ready(Some((index, result)));
                 }
                 continue;
             }
@@ -176,7 +180,11 @@ where
                 continue;
             }
             if exhausted && self.pending.is_empty() {
-                return Poll::Ready(None);
+                let last = self.refusal.take().map(|(index, error)| (index, Err(error)));
+                if let Some((_, result)) = &last {
+                    self.count(result);
+                }
+                return Poll::Ready(last);
             }
             if !self.inbox.wait(cx.waker()) {
                 return Poll::Pending;
@@ -186,24 +194,35 @@ where
 
     fn hand_out(&mut self, settled: Settled) -> Option<(u64, Result<T>)> {
         let (index, decoder) = self.pending.try_remove(usize::try_from(settled.key).ok()?)?;
+        match settled.result {
+            Err(error) if error.kind() == ErrorKind::Budget => {
+                // Every further call would say the same. What has a value, on whatever thread it comes, is handed out
+                // before.
+                self.source = None;
+                self.refusal.get_or_insert_with(|| (index, error.with_index(index)));
+                None
+            }
+            result => {
+                let result = result.and_then(|bytes| decoder.decode(&bytes));
+                Some((index, result.map_err(|error| error.with_index(index))))
+            }
+        }
+    }
+
+    /// Counts what is handed out.
+    fn count(&self, result: &Result<T>) {
         if let Some(shown) = &self.shown {
-            shown.ended(settled.result.is_err());
+            shown.ended(result.is_err());
         }
-        if settled.result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Budget) {
-            // Every further call would say the same.
-            self.source = None;
-            self.ready.clear();
-            self.pending.clear();
-            self.cloud.0.dispatcher.cancel(&self.owner);
-        }
-        let result = settled.result.and_then(|bytes| decoder.decode(&bytes));
-        Some((index, result.map_err(|error| error.with_index(index))))
     }
 
     /// Pulls as many calls as the dispatcher wants now; says whether the source is at its end.
     pub(super) fn pull(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(mut source) = self.source.take() else { return true };
-        let (mut wanted, mut bytes) = (self.cloud.0.dispatcher.wanted(), 0);
+        // Where others fill the line and nothing of this map is on its way, nobody would wake it when there is room: one
+        // call of it is in line in any case.
+        let least = usize::from(self.is_all_gathered());
+        let (mut wanted, mut bytes) = (self.cloud.0.dispatcher.wanted().max(least), 0);
         let calls = Vec::with_capacity(wanted.min(1024));
         let mut batch = Batch { dispatcher: Arc::clone(&self.cloud.0.dispatcher), calls };
         let ended = loop {

@@ -26,6 +26,7 @@ pub(super) fn options(spec: &DeploySpec, options: &Options, policy: &Policy) -> 
         ("hedge", if policy.hedge { "on" } else { "off" }.to_owned()),
         ("batch", policy.batch.map_or_else(|| "automatic".into(), |batch| batch.to_string())),
         ("rate", or_none(policy.rate.map(|(rate, burst)| format!("{rate} a second, burst {burst}")))),
+        ("priced_as", or_none(options.priced_as.as_ref().map(|elsewhere| elsewhere.provider.name().to_owned()))),
         ("budget_usd", or_none(policy.budget_usd.map(|usd| usd.to_string()))),
         ("arch", spec.arch.map_or_else(|| "this machine's".into(), |arch| arch.to_string())),
         ("env", if names.is_empty() { "none".into() } else { names.join(", ") }),

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::cleanup::wait;
 use super::deploy::remove_staged;
 use crate::cancel::CancelToken;
-use crate::cost::PriceTable;
+use crate::cost::{PriceTable, Tariff};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Channel;
 use crate::provider::{CleanupReport, CloudFunction, CloudProvider, DeployContext, DeploySpec};
@@ -37,10 +37,12 @@ pub(super) struct Underway {
 impl Underway {
     /// Starts the provider's work.
     ///
-    /// A budget that is below one call's worst case ends it before anything is made, where the provider knows that before.
+    /// A budget that is below one call's worst case ends it before anything is made, where the provider knows that before;
+    /// so do prices of another provider that can't be had.
     pub(super) fn start<P: CloudProvider>(
         provider: &Arc<P>,
         spec: &DeploySpec,
+        tariff: Option<Tariff>,
         budget_usd: Option<f64>,
         cx: &DeployContext,
     ) -> Result<Self> {
@@ -50,13 +52,24 @@ impl Underway {
         let task = handle.spawn(async move {
             let name = provider.name();
             crate::log!(Channel::Provider, "deploying {} on `{name}`", spec.deployment);
-            if let (Some(budget), Some(worst)) = (budget_usd, provider.worst_case(&spec)) {
-                check_budget(budget, provider.prices("").await.unwrap_or_default().total_usd(&worst))?;
+            let known = match (&tariff, budget_usd) {
+                (None, None) => None,
+                (tariff, _) => Some(prices(&*provider, tariff.as_ref()).await?),
+            };
+            let worst = tariff.as_ref().map(Tariff::worst_case);
+            if let (Some(budget), Some(prices)) = (budget_usd, &known)
+                && let Some(worst) = worst.clone().or_else(|| provider.worst_case(&spec))
+            {
+                check_budget(budget, prices.total_usd(&worst))?;
             }
             let function = provider.deploy(&spec, &cx).await?;
             crate::log!(Channel::Provider, "deployed {}: {:?}", spec.deployment, function.limits());
-            let prices = provider.prices("").await.unwrap_or_default();
-            let worst_case_usd = prices.total_usd(&function.worst_case(spec.timeout));
+            let prices = match known {
+                Some(prices) => prices,
+                None => provider.prices("").await.unwrap_or_default(),
+            };
+            let worst = worst.unwrap_or_else(|| function.worst_case(spec.timeout));
+            let worst_case_usd = prices.total_usd(&worst);
             Ok(Deployed { function, prices, worst_case_usd })
         });
         Ok(Self { task: Some(task), abort, runtime, staged })
@@ -90,6 +103,19 @@ impl Drop for Underway {
         }
         self.runtime.stop();
         remove_staged(self.staged.as_ref());
+    }
+}
+
+/// The provider's own prices, or those of another one in their place.
+async fn prices<P: CloudProvider>(provider: &P, tariff: Option<&Tariff>) -> Result<PriceTable> {
+    let own = provider.prices("").await.unwrap_or_default();
+    match tariff {
+        None => Ok(own),
+        Some(tariff) if own.prices.is_empty() => tariff.prices().await,
+        Some(_) => {
+            let message = format!("provider `{}` has prices of its own", provider.name());
+            Err(Error::new(ErrorKind::Config, message).with_hint("leave `priced_as` out"))
+        }
     }
 }
 

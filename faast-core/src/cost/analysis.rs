@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
+use super::readable;
 use crate::report::{Escaped, ticks};
 
 /// Configurations side by side; made by [`Analyzer`](super::Analyzer). Prints as a table with its recommendation.
@@ -244,7 +245,7 @@ impl fmt::Display for Analysis {
                     let sign = if it.is_measured { "" } else { "~" };
                     let median = it.median.map(|median| format!("{median:.1?}")).unwrap_or_default();
                     let peak = it.peak_memory.map(|peak| format!("{} MiB", peak >> 20)).unwrap_or_default();
-                    let (time, cost) = (format!("{:.2?}", it.time), format!("{sign}${:.6}", it.usd));
+                    let (time, cost) = (format!("{:.2?}", it.time), format!("{sign}${}", readable(it.usd, 6)));
                     writeln!(f, "{name:<width$} {time:>10} {spread:>22} {cost:>14} {median:>10} {peak:>12}")?;
                 }
             }

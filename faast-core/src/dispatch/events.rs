@@ -40,7 +40,7 @@ impl State {
                 self.budget.end(0.0);
                 self.put_back(call);
             }
-            Event::Done { outcome, metering, .. } => {
+            Event::Done { outcome, mut metering, .. } => {
                 let Some(call) = take(request, id) else {
                     // Answered before in this very request: the platform delivered it twice.
                     self.counters.duplicates += 1;
@@ -49,6 +49,9 @@ impl State {
                 let flight = request.flight();
                 // The next call of the request runs from now on.
                 request.running_since = request.running_since.map(|_| now);
+                if let Some(tariff) = &self.policy.tariff {
+                    metering.quantities = tariff.quantities(metering.duration);
+                }
                 self.note_attempt(call, &flight, &Ended::answered(&outcome, &metering), now);
                 self.done(key, call, outcome, metering, now, out);
             }
@@ -174,13 +177,16 @@ impl State {
     /// A request has come to its end: in order, or by a failure that stands for every call without an answer.
     pub(crate) fn ended(&mut self, key: RequestKey, end: Result<(), InvokeError>, now: Instant, out: &mut Out) {
         let Some(mut request) = self.remove_request(key, now) else { return };
-        let failure = match end {
+        let mut failure = match end {
             Ok(()) if request.calls.is_empty() => return,
             Ok(()) => {
                 InvokeError::new(RetryClass::Transient, Ran::Maybe, "the provider ended the request without an answer")
             }
             Err(failure) => failure,
         };
+        if let Some(tariff) = self.policy.tariff.as_ref().filter(|_| failure.ran != Ran::No) {
+            failure.metering.quantities = tariff.quantities(now - request.running_since.unwrap_or(request.sent));
+        }
         let usd = self.account(&failure.metering);
         if failure.class == RetryClass::Throttled {
             self.counters.throttled += 1;
@@ -215,7 +221,6 @@ impl State {
             Ran::Maybe | Ran::Yes => self.budget.end_at_least(usd),
         }
         self.warn_of_budget();
-        let mut failure = failure;
         failure.execution = failure.execution.or(request.execution.take());
         let (class, ran, retry_after) = (failure.class, failure.ran, failure.retry_after);
         self.note_attempt(head, &flight, &Ended::failed(failure.kind, Some(&failure.metering)), now);

@@ -50,6 +50,7 @@ fn policy() -> Policy {
         queued: false,
         memory_limit: None,
         prices: PriceTable::default(),
+        tariff: None,
         budget_usd: None,
         worst_case_usd: 0.0,
         log_url: Box::new(|_| "log".into()),

@@ -1,5 +1,6 @@
 //! The way out: which calls go into the next request, and when. Window, rate, budget, bytes and batching meet here.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -133,9 +134,11 @@ impl State {
         }
     }
 
+    /// What is spent never gets less: calls that pause before they are tried again have no chance either.
     fn fail_queue_for_budget(&mut self, now: Instant, out: &mut Out) {
         let (limit, spent) = (self.policy.budget_usd.unwrap_or_default(), self.budget.spent());
-        for call in std::mem::take(&mut self.queue) {
+        let paused = std::mem::take(&mut self.delayed).into_iter().map(|Reverse((_, call))| call);
+        for call in std::mem::take(&mut self.queue).into_iter().chain(paused) {
             let message = format!("the budget of ${limit} does not allow for another call: ${spent:.6} are spent");
             let error = Error::new(ErrorKind::Budget, message).with_hint("raise `budget_usd`, or send less");
             self.settle(call, Err(error), None, now, out);

@@ -20,7 +20,7 @@ use super::outage::Outage;
 use super::owner::{Gate, Owner, Settled, Submission};
 use super::span::CallSpan;
 use crate::call::{CallOptions, RetryIf};
-use crate::cost::{PriceTable, Usage};
+use crate::cost::{PriceTable, Tariff, Usage};
 use crate::error::{Error, ErrorKind};
 use crate::event::CloudEvent;
 use crate::function::FunctionEntry;
@@ -58,6 +58,8 @@ pub(crate) struct Policy {
     /// Memory of a worker in bytes, if it is limited.
     pub(crate) memory_limit: Option<u64>,
     pub(crate) prices: PriceTable,
+    /// Bills calls as another provider would, where this one costs nothing.
+    pub(crate) tariff: Option<Tariff>,
     pub(crate) budget_usd: Option<f64>,
     pub(crate) worst_case_usd: f64,
     pub(crate) log_url: LogUrl,

@@ -194,7 +194,7 @@ fn time(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cost::CostReport;
+    use crate::cost::{CostReport, Price, PriceTable, Quantity};
     use crate::stats::Counters;
 
     fn map(done: u64, total: Option<u64>) -> MapView {
@@ -220,6 +220,19 @@ mod tests {
         assert!(map(30, None).line().starts_with("faast: primes: 30 done, 2 failed, 12/s;"));
         let last = map(150, Some(150)).last_line();
         assert_eq!(last, "faast: primes: 150 done, 2 failed, in 20 s (7.5/s); local: 3 retried, 4 in flight at most");
+    }
+
+    #[test]
+    fn what_it_costs_so_far_is_said_where_it_costs_anything() {
+        let mut prices = PriceTable::default();
+        prices.prices.insert("requests".into(), Price { usd: 0.25, unit: "request".into(), source: "list".into() });
+        let used = Quantity { metric: "requests".into(), amount: 50.0, measured: true };
+        let mut map = map(30, Some(150));
+        let cloud = map.cloud.as_mut().unwrap();
+        cloud.cost = prices.report(&[used].into_iter().collect());
+        cloud.counters.hedged = 2;
+        assert!(map.line().ends_with("9 queued, 3 retried, 2 hedged, $12.5000"), "{}", map.line());
+        assert!(map.last_line().ends_with("4 in flight at most, $12.5000"), "{}", map.last_line());
     }
 
     #[test]

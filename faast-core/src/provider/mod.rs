@@ -86,6 +86,13 @@ pub trait CloudProvider: Send + Sync + 'static {
         None
     }
 
+    /// What a call that ran for so long elsewhere would use here, by an estimate: for
+    /// [`Builder::priced_as`](crate::Builder::priced_as). Nothing, where nothing costs.
+    fn usage_of(&self, spec: &DeploySpec, ran: std::time::Duration) -> Usage {
+        let _ = (spec, ran);
+        Usage::default()
+    }
+
     /// The unit prices in a region. A provider without prices returns an empty table.
     ///
     /// # Errors
@@ -267,6 +274,10 @@ impl CloudProvider for Box<dyn CloudProvider> {
 
     fn worst_case(&self, spec: &DeploySpec) -> Option<Usage> {
         (**self).worst_case(spec)
+    }
+
+    fn usage_of(&self, spec: &DeploySpec, ran: std::time::Duration) -> Usage {
+        (**self).usage_of(spec, ran)
     }
 
     async fn prices(&self, region: &str) -> Result<PriceTable> {

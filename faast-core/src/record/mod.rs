@@ -25,6 +25,8 @@ pub(crate) use self::row::{COLUMNS, Row, TOO_LATE};
 pub(crate) use self::run::Utc;
 pub use self::run::{RecordedRun, runs};
 pub(crate) use self::spread::Spread;
+#[cfg(test)]
+pub(crate) use self::summary::{Cost, Function, Phases};
 pub(crate) use self::summary::{Header, Summary};
 pub(crate) use self::tape::{Attempt, End, Failure, Note, Tape};
 pub(crate) use self::timeline::{Bin, Lane};

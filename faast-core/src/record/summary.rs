@@ -38,6 +38,11 @@ pub(crate) struct Header {
     /// Milliseconds since 1970.
     pub(crate) started_ms: u64,
     pub(crate) concurrency: u64,
+    /// Calls in a request, and how many there may be; 0 where faast fills requests by itself.
+    #[serde(default)]
+    pub(crate) batch: u64,
+    #[serde(default)]
+    pub(crate) max_batch: u64,
     /// Of one worker, in bytes.
     pub(crate) memory_limit: Option<u64>,
     pub(crate) log_url: String,

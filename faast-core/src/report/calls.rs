@@ -19,18 +19,21 @@ pub(super) fn errors(summary: &Summary) -> String {
         let place = group.location.as_ref().map(|at| format!(" at <code>{}</code>", Escaped(at))).unwrap_or_default();
         let calls: Vec<_> = group.calls.iter().map(ToString::to_string).collect();
         let more = if group.count > calls.len() as u64 { ", .." } else { "" };
+        let (first, last) = (Span(group.first_us), Span(group.last_us));
+        let when = if group.count > 1 {
+            format!("Calls {}{more}; from {first} to {last} after the start.", calls.join(", "))
+        } else {
+            format!("Call {}, {first} after the start.", calls.join(", "))
+        };
         // Writing to a string can't fail.
         let _ = write!(
             html,
             "<article class=\"error\"><h3><span class=\"many\">{}</span> <code>{}</code> {}</h3>\
-             <p class=\"message\">{}{place}</p><p class=\"note\">Calls {}{more}; from {} to {} after the start.</p>",
+             <p class=\"message\">{}{place}</p><p class=\"note\">{when}</p>",
             counted(group.count, "call"),
             Escaped(&group.function),
             Escaped(&group.kind),
             Escaped(&group.message),
-            calls.join(", "),
-            Span(group.first_us),
-            Span(group.last_us),
         );
         if !group.log_urls.is_empty() {
             html.push_str("<ul class=\"logs\" aria-label=\"Logs\">");

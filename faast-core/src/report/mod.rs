@@ -5,6 +5,7 @@
 //! the page says everything without a script, in print too; `page.js` adds sorting, filters, tabs and the theme.
 //! Invariant: whatever came from a user is escaped (`text.rs`), and the page asks no network for anything.
 
+mod advice;
 mod calls;
 mod chart;
 mod flow;
@@ -27,6 +28,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{RecordedRun, Spread};
+use crate::stats::fitting_memory_mb;
 
 impl RecordedRun {
     /// The report as one page of HTML.
@@ -64,6 +66,11 @@ impl RecordedRun {
         let latency = latency::phases(&self.summary);
         value["latency"] =
             latency.into_iter().map(|(phase, spread)| (phase.key.to_owned(), quantiles(&spread))).collect();
+        value["batching"] = serde_json::to_value(advice::batching(&self.summary)).unwrap_or_default();
+        let functions = value["functions"].as_array_mut().into_iter().flatten();
+        for (json, function) in functions.zip(&self.summary.functions) {
+            json["fitting_memory_mb"] = function.peak_memory.map(fitting_memory_mb).into();
+        }
         let rows: Vec<_> = self.rows.iter().map(crate::record::Row::numbers).collect();
         value["attempts"] = json!({ "columns": crate::record::COLUMNS, "rows": rows });
         value

@@ -1,5 +1,6 @@
 //! What the run cost, by metric.
 
+use super::advice;
 use super::table::{Cell, Table};
 use super::text::{Amount, Escaped, Share, Usd};
 use crate::record::Summary;
@@ -34,5 +35,6 @@ pub(super) fn section(summary: &Summary) -> String {
     }
     let per_call = summary.totals.completed;
     let each = if per_call > 0 { format!(", {} for each value", Usd(total / per_call as f64)) } else { String::new() };
-    format!("<p class=\"lead\"><strong>{}</strong>{each}</p>\n{}", Usd(total), table.html())
+    let advice = advice::batching(summary).map(advice::Batching::html).unwrap_or_default();
+    format!("<p class=\"lead\"><strong>{}</strong>{each}</p>\n{advice}{}", Usd(total), table.html())
 }

@@ -130,11 +130,12 @@ fn failed_note(canceled: u64, open: u64) -> String {
 }
 
 fn cost_note(summary: &Summary) -> String {
-    let estimated = summary.cost.iter().any(|line| !line.measured);
-    match (summary.cost.is_empty(), estimated) {
-        (true, _) => "nothing that costs",
-        (false, true) => "partly estimated",
-        (false, false) => "measured",
+    let measured = summary.cost.iter().filter(|line| line.measured).count();
+    match (summary.cost.len(), measured) {
+        (0, _) => "nothing that costs",
+        (_, 0) => "estimated",
+        (all, measured) if measured < all => "partly estimated",
+        _ => "measured",
     }
     .to_owned()
 }

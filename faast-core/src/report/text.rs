@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::cost::readable;
+
 /// Text that may hold anything, on its way into HTML: into elements, and into attributes between double quotes.
 pub(crate) struct Escaped<'t>(pub(crate) &'t str);
 
@@ -82,9 +84,7 @@ impl fmt::Display for Usd {
         match self.0 {
             0.0 => f.write_str("$0"),
             usd if usd >= 1.0 => write!(f, "${usd:.2}"),
-            usd if usd >= 0.01 => write!(f, "${usd:.4}"),
-            usd if usd >= 1e-6 => write!(f, "${usd:.7}"),
-            usd => write!(f, "${usd:.3e}"),
+            usd => write!(f, "${}", readable(usd, 4)),
         }
     }
 }
@@ -114,7 +114,7 @@ impl fmt::Display for Amount {
         match self.0 {
             value if value >= 999.5 => Count(value.round() as u64).fmt(f),
             value if value == 0.0 || value >= 0.01 => Digits(value).fmt(f),
-            value => write!(f, "{value:.2e}"),
+            value => f.write_str(&readable(value, 0)),
         }
     }
 }
@@ -156,8 +156,8 @@ mod tests {
     fn counts_and_sums_are_readable() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(|n| Count(n).to_string()), ["0", "999", "1,000", "1,234,567"]);
         let sums = [0.0, 12.345, 0.05, 0.000_123_4, 2e-9].map(|usd| Usd(usd).to_string());
-        assert_eq!(sums, ["$0", "$12.35", "$0.0500", "$0.0001234", "$2.000e-9"]);
-        assert_eq!([0.0, 0.5, 1234.5, 0.001].map(|n| Amount(n).to_string()), ["0", "0.5", "1,235", "1.00e-3"]);
+        assert_eq!(sums, ["$0", "$12.35", "$0.0500", "$0.000123", "$0.00000000200"]);
+        assert_eq!([0.0, 0.5, 1234.5, 0.001].map(|n| Amount(n).to_string()), ["0", "0.5", "1,235", "0.00100"]);
         assert_eq!((counted(1, "call"), Share(0.125).to_string()), ("1\u{a0}call".into(), "12.5\u{a0}%".into()));
     }
 }

@@ -12,6 +12,8 @@ mod error;
 pub mod frame;
 mod marker;
 mod reader;
+#[cfg(feature = "zstd")]
+pub mod sealed;
 mod ser;
 #[cfg(feature = "zstd")]
 mod zip;
@@ -26,8 +28,6 @@ use self::de::Deserializer;
 use self::error::WireError;
 use self::reader::{Head, Reader};
 use self::ser::Serializer;
-#[cfg(feature = "zstd")]
-pub use self::zip::{compress, decompress};
 use crate::error::Result;
 
 /// The version of values and frames; goes up whenever either changes.

@@ -14,7 +14,7 @@ const LEVEL: i32 = 1;
 /// # Errors
 ///
 /// [`Internal`](ErrorKind::Internal) if zstd refuses, which it does for want of memory only.
-pub fn compress(bytes: &[u8]) -> Result<Bytes> {
+pub(super) fn compress(bytes: &[u8]) -> Result<Bytes> {
     let compressed = zstd::bulk::compress(bytes, LEVEL);
     compressed
         .map(Bytes::from)
@@ -27,7 +27,7 @@ pub fn compress(bytes: &[u8]) -> Result<Bytes> {
 ///
 /// [`Decode`](ErrorKind::Decode) when `bytes` are not compressed by zstd, [`TooLarge`](ErrorKind::TooLarge) when there
 /// is more in them; no more than `max_bytes` are then ever held.
-pub fn decompress(bytes: &[u8], max_bytes: u64) -> Result<Bytes> {
+pub(super) fn decompress(bytes: &[u8], max_bytes: u64) -> Result<Bytes> {
     let mut out = Vec::new();
     let read = zstd::Decoder::new(bytes).and_then(|zip| zip.take(max_bytes.saturating_add(1)).read_to_end(&mut out));
     read.map_err(|error| Error::new(ErrorKind::Decode, "compressed data can't be decompressed").with_source(error))?;

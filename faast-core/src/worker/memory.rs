@@ -1,9 +1,30 @@
 //! How much memory this process has: read from `/proc`, where there is one. Linux only; elsewhere unknown.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 
-/// Peak resident size in bytes since the process started.
+/// Whose memory a call's peak is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Peaks {
+    /// The process is the worker's own: the peak is counted anew after each call that was measured.
+    OfCalls,
+    /// The process is somebody else's too, and its peak is left alone.
+    OfProcess,
+}
+
+impl Peaks {
+    /// The peak of what ran since the last time, in bytes.
+    pub(super) fn take(self) -> Option<u64> {
+        let peak = peak();
+        if self == Self::OfCalls {
+            // Where that is not allowed, it is the peak since the process started.
+            let _ = fs::write("/proc/self/clear_refs", "5");
+        }
+        peak
+    }
+}
+
+/// Peak resident size in bytes since the process started, or since it was counted anew.
 pub(super) fn peak() -> Option<u64> {
     field("VmHWM:")
 }

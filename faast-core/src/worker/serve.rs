@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::memory::Peaks;
 use super::run::{AsyncRuntime, Emitter, Executor};
 use super::spill::Spill;
 use super::watch::Watch;
-use super::{Context, memory, panic};
+use super::{Context, panic};
 use crate::cancel::CancelToken;
 use crate::error::{ErrorKind, Result};
 use crate::function::{self, FunctionEntry};
@@ -25,14 +26,18 @@ const METER_MEMORY_FROM: Duration = Duration::from_millis(1);
 
 /// Serves until the transport has no more requests. Installs a panic hook for the process.
 pub fn serve(transport: Box<dyn WorkerTransport>) {
-    if let Some(watching) = serve_process(transport) {
+    if let Some(watching) = start(transport, Peaks::OfProcess) {
         // A panic in there has already been printed.
         let _ = watching.join();
     }
 }
 
 /// Like [`serve`], for a process that ends right after: gives the watching thread instead of waiting for it.
-pub(super) fn serve_process(mut transport: Box<dyn WorkerTransport>) -> Option<JoinHandle<()>> {
+pub(super) fn serve_process(transport: Box<dyn WorkerTransport>) -> Option<JoinHandle<()>> {
+    start(transport, Peaks::OfCalls)
+}
+
+fn start(mut transport: Box<dyn WorkerTransport>, peaks: Peaks) -> Option<JoinHandle<()>> {
     let events = transport.events();
     let watch = Watch::new(Arc::clone(&events), transport.memory_limit());
     transport.attach(watch.control());
@@ -43,7 +48,7 @@ pub(super) fn serve_process(mut transport: Box<dyn WorkerTransport>) -> Option<J
     };
     let runtime = Arc::<AsyncRuntime>::default();
     let spill = Spill::new(transport.store(), Arc::clone(&runtime));
-    let mut worker = Worker { executor: Executor { runtime }, spill, events, watch, last: None };
+    let mut worker = Worker { executor: Executor { runtime }, spill, events, watch, peaks, last: None };
     while let Some(request) = transport.next() {
         worker.answer(request);
     }
@@ -56,6 +61,7 @@ struct Worker {
     spill: Spill,
     events: Arc<dyn EventSink>,
     watch: Arc<Watch>,
+    peaks: Peaks,
     /// The function that was called last.
     last: Option<&'static FunctionEntry>,
 }
@@ -75,7 +81,7 @@ impl Worker {
             now = Instant::now();
             let Some(remaining) = self.watch.finish() else { return };
             let duration = now - started;
-            let peak_memory = if duration >= METER_MEMORY_FROM { memory::peak() } else { None };
+            let peak_memory = if duration >= METER_MEMORY_FROM { self.peaks.take() } else { None };
             let metering = Metering { duration, peak_memory, ..Metering::default() };
             let outcome = match result {
                 Ok(bytes) => Outcome::Ok(Payload::Inline(bytes)),

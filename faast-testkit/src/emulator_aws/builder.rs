@@ -1,19 +1,12 @@
 //! What an emulator can be set to, and how it starts. The invariant: once started, settings do not change.
 
-use std::net::{Ipv4Addr, TcpListener};
-use std::sync::Arc;
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::runtime;
-use tokio::sync::oneshot;
-
+use super::AwsEmulator;
 use super::fault::Faults;
-use super::latency::Latency;
 use super::state::Emulator;
-use super::{AwsEmulator, sandbox, server};
+use crate::emulator::host::Host;
+use crate::emulator::latency::Latency;
 
 /// Everything that differs between emulators; a copy is in each request's reach.
 #[derive(Debug, Clone)]
@@ -202,47 +195,8 @@ impl AwsEmulatorBuilder {
     /// # Panics
     ///
     /// If the port is taken or no thread can be started.
-    #[expect(clippy::expect_used, reason = "a test that can't start its emulator has nothing to go on with")]
     pub fn start(self) -> AwsEmulator {
-        raise_file_limit();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).expect("the port is free");
-        listener.set_nonblocking(true).expect("a listener can be non-blocking");
-        let port = listener.local_addr().expect("a bound listener has an address").port();
-        let runtime = runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("aws-emulator")
-            .enable_all()
-            .build()
-            .expect("a runtime can be built");
-        let shared = Arc::new(Emulator::new(self.settings, format!("http://127.0.0.1:{port}")));
-        let (stop, stopped) = oneshot::channel();
-        let (ready, is_ready) = mpsc::channel();
-        let emulator = Arc::clone(&shared);
-        let serve = move || {
-            let _context = runtime.enter();
-            runtime.block_on(async {
-                let serving = tokio::spawn(server::serve(Arc::clone(&emulator), listener));
-                let watching = tokio::spawn(sandbox::watch(Arc::clone(&emulator.processes)));
-                // Nobody waits if `start` itself panicked.
-                let _ = ready.send(());
-                // The sender is never used: it is dropped with the emulator.
-                let _ = stopped.await;
-                serving.abort();
-                watching.abort();
-                emulator.end().await;
-            });
-            runtime.shutdown_timeout(Duration::from_secs(1));
-        };
-        let thread = thread::Builder::new().name("aws-emulator".into()).spawn(serve).expect("a thread can be started");
-        is_ready.recv().expect("the emulator's thread runs");
-        AwsEmulator { shared, port, stop: Some(stop), thread: Some(thread) }
+        let (shared, host) = Host::start("aws-emulator", self.port, |endpoint| Emulator::new(self.settings, endpoint));
+        AwsEmulator { shared, host }
     }
-}
-
-/// A thousand environments have several connections each.
-fn raise_file_limit() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    // Without it, tests with fewer environments work all the same.
-    let _ = setrlimit(Resource::Nofile, limit);
 }

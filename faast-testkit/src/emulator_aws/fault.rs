@@ -2,12 +2,9 @@
 //!
 //! No fault gives a wrong answer; every one is something that AWS does.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use fastrand::Rng;
+use crate::emulator::dice::{Dice, FaultScope};
 
 /// Rates of faults, each the share of requests that meet it.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,20 +31,6 @@ pub struct Faults {
     pub duplicate_records: f64,
     /// The record of an asynchronous event never arrives.
     pub lost_records: f64,
-}
-
-/// Which requests meet faults.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum FaultScope {
-    /// Invocations only.
-    #[default]
-    Invocations,
-    /// All but invocations.
-    ControlPlane,
-    /// Reading, writing and deleting objects.
-    Objects,
-    /// All.
-    All,
 }
 
 impl Default for Faults {
@@ -81,18 +64,16 @@ pub(super) enum Fate {
     BreakOff,
 }
 
-/// Chooses fates: the nth request of an operation meets the same one in every run with the same seed.
+/// Chooses fates.
 #[derive(Debug)]
-pub(super) struct Dice {
-    seed: u64,
+pub(super) struct Chance {
+    dice: Dice,
     faults: Faults,
-    /// Written by every request; how often each operation was seen.
-    seen: Mutex<HashMap<String, u64>>,
 }
 
-impl Dice {
+impl Chance {
     pub(super) fn new(seed: u64, faults: Faults) -> Self {
-        Self { seed, faults, seen: Mutex::default() }
+        Self { dice: Dice::new(seed), faults }
     }
 
     pub(super) fn fate(&self, action: &str) -> Fate {
@@ -112,47 +93,24 @@ impl Dice {
             FaultScope::Objects => ["PutObject", "GetObject", "DeleteObject"].contains(&action),
             FaultScope::All => true,
         };
-        if !in_scope || rates.iter().all(|(rate, _)| *rate <= 0.0) {
-            return Fate::Fine;
-        }
-        let mut roll = self.roll(action);
-        for (rate, fate) in rates {
-            roll -= rate;
-            if roll < 0.0 {
-                return fate;
-            }
-        }
-        Fate::Fine
+        if in_scope { self.dice.pick(action, &rates).unwrap_or(Fate::Fine) } else { Fate::Fine }
     }
 
     /// Whether an asynchronous event runs twice.
     pub(super) fn duplicates(&self) -> bool {
-        self.meets(self.faults.duplicate_events, "duplicate")
+        self.dice.meets(self.faults.duplicate_events, "duplicate")
     }
 
     /// How often the record of an asynchronous event is written.
     pub(super) fn writes_of_record(&self) -> usize {
-        if self.meets(self.faults.lost_records, "lost record") {
+        if self.dice.meets(self.faults.lost_records, "lost record") {
             return 0;
         }
-        1 + usize::from(self.meets(self.faults.duplicate_records, "duplicate record"))
-    }
-
-    fn meets(&self, rate: f64, what: &str) -> bool {
-        rate > 0.0 && self.roll(what) < rate
+        1 + usize::from(self.dice.meets(self.faults.duplicate_records, "duplicate record"))
     }
 
     pub(super) fn slow_by(&self) -> Duration {
         self.faults.slow_by
-    }
-
-    fn roll(&self, action: &str) -> f64 {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = seen.entry(action.to_owned()).or_default();
-        *count += 1;
-        let mut hasher = DefaultHasher::new();
-        (self.seed, action, *count).hash(&mut hasher);
-        Rng::with_seed(hasher.finish()).f64()
     }
 }
 
@@ -160,26 +118,12 @@ impl Dice {
 mod tests {
     use super::*;
 
-    fn fates(seed: u64) -> Vec<Fate> {
-        let dice = Dice::new(seed, Faults { error_before: 0.2, drop_after: 0.2, ..Faults::default() });
-        (0..1000).map(|_| dice.fate("Invoke")).collect()
-    }
-
-    #[test]
-    fn a_seed_repeats_its_faults_at_the_given_rates() {
-        assert_eq!(fates(7), fates(7));
-        assert_ne!(fates(7), fates(8));
-        let count = |fate| fates(7).iter().filter(|it| **it == fate).count();
-        assert!((150..250).contains(&count(Fate::ErrorBefore)) && (150..250).contains(&count(Fate::DropAfter)));
-        assert_eq!(count(Fate::Slow), 0);
-    }
-
     #[test]
     fn the_control_plane_is_spared_unless_it_is_meant() {
         let everything = Faults { error_before: 1.0, ..Faults::default() };
-        assert_eq!(Dice::new(1, everything.clone()).fate("CreateRole"), Fate::Fine);
+        assert_eq!(Chance::new(1, everything.clone()).fate("CreateRole"), Fate::Fine);
         let control = Faults { scope: FaultScope::ControlPlane, ..everything };
-        assert_eq!(Dice::new(1, control.clone()).fate("CreateRole"), Fate::ErrorBefore);
-        assert_eq!(Dice::new(1, control).fate("Invoke"), Fate::Fine);
+        assert_eq!(Chance::new(1, control.clone()).fate("CreateRole"), Fate::ErrorBefore);
+        assert_eq!(Chance::new(1, control).fate("Invoke"), Fate::Fine);
     }
 }

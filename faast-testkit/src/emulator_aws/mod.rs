@@ -11,18 +11,12 @@
 
 mod bill;
 mod builder;
-mod call;
-mod clock;
 mod fault;
 mod fields;
-mod hex;
 mod iam;
 mod lambda;
-mod latency;
-mod limit;
 mod log_store;
 mod logs;
-mod md5;
 mod pricing;
 mod protocol;
 mod report;
@@ -38,18 +32,18 @@ mod sts;
 mod tagging;
 mod xml;
 
-use std::thread::JoinHandle;
 use std::time::Duration;
-
-use tokio::sync::oneshot;
 
 pub use self::bill::Bill;
 pub use self::builder::AwsEmulatorBuilder;
-pub use self::call::{ApiCall, Moment, Permission, Then};
-pub use self::fault::{FaultScope, Faults};
-pub use self::latency::Latency;
+pub use self::fault::Faults;
 pub use self::someone::{Credentials, ResourceKind};
 use self::state::Shared;
+pub use crate::emulator::call::{ApiCall, Moment, Permission, Then};
+pub use crate::emulator::dice::FaultScope;
+use crate::emulator::host::Host;
+pub use crate::emulator::latency::Latency;
+use crate::emulator::{clock, hex, limit, md5, output, process};
 
 /// The account that everything belongs to.
 pub const ACCOUNT: &str = "123456789012";
@@ -69,9 +63,7 @@ pub const REGION: &str = "us-west-2";
 #[derive(Debug)]
 pub struct AwsEmulator {
     shared: Shared,
-    port: u16,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    host: Host,
 }
 
 impl AwsEmulator {
@@ -87,7 +79,7 @@ impl AwsEmulator {
 
     /// Where every service answers: `http://127.0.0.1:<port>`.
     pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        self.host.endpoint()
     }
 
     /// Every request seen so far, in the order in which they were recognised.
@@ -118,15 +110,5 @@ impl AwsEmulator {
     /// Moves the emulator's clock ahead. Deadlines of running invocations stay in real time.
     pub fn advance(&self, by: Duration) {
         self.shared.clock.advance(by);
-    }
-}
-
-impl Drop for AwsEmulator {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic in there was printed when it happened.
-            let _ = thread.join();
-        }
     }
 }

@@ -5,35 +5,30 @@
 
 use std::io;
 use std::net::TcpListener as StdListener;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::connect_info::{ConnectInfo, Connected};
+use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response};
-use axum::serve::{IncomingStream, Listener};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
-use super::call::{ApiCall, Moment, Then};
 use super::clock::http_date;
 use super::fault::Fate;
 use super::protocol::{ApiError, ApiRequest, Protocol, Reply, Service, new_id, pairs};
 use super::state::Shared;
 use super::{REGION, iam, lambda, logs, pricing, s3, sns, sqs, sts, tagging};
+use crate::emulator::call::{ApiCall, Moment, Then};
+use crate::emulator::connection::{Connections, Cut};
 
 /// More than an archive that Lambda unpacks can have; Lambda's own limit for requests is below it and has its own text.
 const BODY_LIMIT: usize = 300 << 20;
 
 /// Serves until it is aborted.
 pub(super) async fn serve(emulator: Shared, listener: StdListener) -> io::Result<()> {
-    let listener = Connections(TcpListener::from_std(listener)?);
+    let listener = Connections::new(TcpListener::from_std(listener)?);
     let router = Router::new().fallback(answer).with_state(emulator);
     axum::serve(listener, router.into_make_service_with_connect_info::<Cut>()).await
 }
@@ -69,7 +64,7 @@ async fn process(emulator: &Shared, request: &ApiRequest) -> Option<Response<Bod
     if emulator.calls.ask(place, Moment::Before) == Then::Drop {
         return None;
     }
-    let fate = emulator.dice.fate(&request.action);
+    let fate = emulator.chance.fate(&request.action);
     let result = match fate {
         Fate::DropBefore => return None,
         Fate::ErrorBefore => Err(failure(request.service)),
@@ -77,7 +72,7 @@ async fn process(emulator: &Shared, request: &ApiRequest) -> Option<Response<Bod
     };
     let result = if fate == Fate::ErrorAfter { Err(failure(request.service)) } else { result };
     tagging::observe(emulator);
-    let slow = if fate == Fate::Slow { emulator.dice.slow_by() } else { Duration::ZERO };
+    let slow = if fate == Fate::Slow { emulator.chance.slow_by() } else { Duration::ZERO };
     let delay = slow + emulator.settings.latency.of(request.service.name(), &request.action);
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
@@ -218,70 +213,5 @@ impl Scope {
             region: from_end(3).filter(|_| parts.len() == 5).map(str::to_owned),
             service: from_end(2).and_then(Service::named),
         }
-    }
-}
-
-/// Closes a connection without an answer: from then on nothing can be written to it.
-#[derive(Debug, Clone, Default)]
-struct Cut(Arc<AtomicBool>);
-
-impl Cut {
-    /// The response stands for none; it never reaches the client.
-    fn now(&self) -> Response<Body> {
-        self.0.store(true, Ordering::Release);
-        Response::new(Body::empty())
-    }
-}
-
-impl Connected<IncomingStream<'_, Connections>> for Cut {
-    fn connect_info(stream: IncomingStream<'_, Connections>) -> Self {
-        stream.io().cut.clone()
-    }
-}
-
-/// Accepts connections that can be cut.
-struct Connections(TcpListener);
-
-impl Listener for Connections {
-    type Io = Connection;
-    type Addr = std::net::SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, Self::Addr) {
-        let (stream, address) = Listener::accept(&mut self.0).await;
-        // Answers are small; without it some wait for an acknowledgement. A failure costs time only.
-        let _ = stream.set_nodelay(true);
-        (Connection { stream, cut: Cut::default() }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.0.local_addr()
-    }
-}
-
-struct Connection {
-    stream: TcpStream,
-    cut: Cut,
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if self.cut.0.load(Ordering::Acquire) {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-        }
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

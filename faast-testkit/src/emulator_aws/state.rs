@@ -2,16 +2,20 @@
 //!
 //! Requests write, tests read; the lock is held for moments and never across an await. It ends with the emulator.
 
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bill::Bill;
 use super::builder::Settings;
-use super::call::Calls;
-use super::clock::Clock;
-use super::fault::Dice;
+use super::fault::Chance;
 use super::log_store::LogStore;
-use super::sandbox::{CodeStore, Processes};
-use super::{iam, lambda, logs, s3, sqs, tagging};
+use super::sandbox::CodeStore;
+use super::{iam, lambda, logs, s3, server, sqs, tagging};
+use crate::emulator::call::Calls;
+use crate::emulator::clock::Clock;
+use crate::emulator::host::Emulated;
+use crate::emulator::memory::watch;
+use crate::emulator::process::Processes;
 
 /// What every request can reach.
 pub(super) type Shared = Arc<Emulator>;
@@ -24,7 +28,7 @@ pub(super) struct Emulator {
     pub(super) endpoint: String,
     pub(super) clock: Clock,
     pub(super) calls: Calls,
-    pub(super) dice: Dice,
+    pub(super) chance: Chance,
     pub(super) processes: Arc<Processes>,
     pub(super) code: CodeStore,
     state: Mutex<State>,
@@ -46,7 +50,7 @@ impl Emulator {
     pub(super) fn new(settings: Settings, endpoint: String) -> Self {
         Self {
             endpoint,
-            dice: Dice::new(settings.seed, settings.faults.clone()),
+            chance: Chance::new(settings.seed, settings.faults.clone()),
             settings,
             clock: Clock::default(),
             calls: Calls::default(),
@@ -59,9 +63,16 @@ impl Emulator {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Ends every process that runs for this account, and waits until none is left.
-    pub(super) async fn end(&self) {
+impl Emulated for Emulator {
+    async fn serve(self: Arc<Self>, listener: TcpListener) {
+        let processes = Arc::clone(&self.processes);
+        // Neither ends before it is aborted.
+        let _ = tokio::join!(server::serve(self, listener), watch(processes));
+    }
+
+    async fn end(&self) {
         // Environments hold on to the account, so that without this neither would ever end.
         self.state().lambda.end();
         self.processes.end().await;

@@ -244,6 +244,10 @@ impl CloudProvider for Memory {
         Some(worst_case(self.price_per_call))
     }
 
+    fn usage_of(&self, _: &DeploySpec, _: Duration) -> Usage {
+        worst_case(self.price_per_call)
+    }
+
     async fn prices(&self, _: &str) -> Result<PriceTable> {
         let mut table = PriceTable::default();
         if let Some(usd) = self.price_per_call {

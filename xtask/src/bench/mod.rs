@@ -20,6 +20,8 @@ mod machine;
 #[cfg(feature = "bench")]
 mod payload;
 #[cfg(feature = "bench")]
+mod record;
+#[cfg(feature = "bench")]
 mod report;
 #[cfg(feature = "bench")]
 mod run;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::machine::{Foreign, Noise};
 use super::report::{Report, Row};
-use super::{balance, death, floor, latency, payload, scale, startup, subject, throughput};
+use super::{balance, death, floor, latency, payload, record, scale, startup, subject, throughput};
 
 /// Hidden words of the executable.
 const FLOOR: &str = "bench-floor";
@@ -24,6 +24,7 @@ const BENCHES: &[Bench] = &[
     ("startup", startup::measure),
     ("latency", latency::measure),
     ("throughput", throughput::measure),
+    ("record", record::measure),
     ("payload", payload::measure),
     ("balance", balance::measure),
     ("death", death::measure),

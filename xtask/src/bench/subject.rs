@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use super::{balance, death, latency, payload, run, scale, startup, throughput};
+use super::{balance, death, latency, payload, record, run, scale, startup, throughput};
 
 /// Runs the subject that the arguments name.
 #[faast::main]
@@ -14,6 +14,7 @@ pub(super) async fn main() -> Result<()> {
         ["phases"] => startup::phases().await?,
         ["latency", calls, place] => latency::sequence(calls.parse()?, place).await?,
         ["map", calls, workers] => throughput::map(calls.parse()?, workers.parse()?).await?,
+        ["record", calls, recorded] => record::map(calls.parse()?, *recorded == "yes").await?,
         ["futures", rounds] => throughput::futures(rounds.parse()?).await?,
         ["strings", count, text] => payload::strings(count.parse()?, text).await?,
         ["bytes", rounds] => payload::bytes(rounds.parse()?).await?,
@@ -25,6 +26,10 @@ pub(super) async fn main() -> Result<()> {
         ["scale", workers] => scale::ready(workers.parse()?).await?,
         #[cfg(feature = "bench-aws")]
         ["aws-pack"] => super::aws::packing()?,
+        #[cfg(feature = "bench-aws")]
+        ["aws-first", endpoint] => super::aws::first_result(endpoint).await?,
+        #[cfg(feature = "bench-aws")]
+        ["aws-batch", endpoint, calls, batch] => super::aws::batched(endpoint, calls.parse()?, batch.parse()?).await?,
         #[cfg(feature = "bench-aws")]
         ["aws", endpoint, calls] => super::aws::map(endpoint, calls.parse()?).await?,
         other => bail!("no subject {other:?}"),

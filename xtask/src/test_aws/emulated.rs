@@ -9,7 +9,7 @@ use crate::suite;
 /// The tests that are about AWS, the emulator's own among them. Of the whole workspace, because another selection has
 /// other features, for which all SDKs would be built once more.
 const TESTS: &str = "cargo test --workspace --test conformance --test emulated --test jobs --test replay_control \
-    --test replay_invoke --test runtime_api --test aws --test crash_points --test aws_lambda --test aws_services";
+    --test replay_invoke --test replay_queue --test runtime_api --test aws --test crash_points --test doctor --test gc --test aws_lambda --test aws_services";
 
 /// Runs them, or of them the tests whose name holds `filter`.
 pub(super) fn run(filter: Option<&str>) -> Result<()> {

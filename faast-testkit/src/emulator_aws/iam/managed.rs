@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::document::{Document, identity_policy};
 use super::role::{conflict, exists, limit, malformed, no_entity, size, write_tags};
 use super::{State, check, page};
+use crate::emulator::clock::iso;
 use crate::emulator_aws::ACCOUNT;
-use crate::emulator_aws::clock::iso;
 use crate::emulator_aws::protocol::{ApiError, ApiRequest};
 use crate::emulator_aws::xml::Xml;
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::{Document, trust_policy};
 use super::{State, check, page};
+use crate::emulator::clock::iso;
 use crate::emulator_aws::ACCOUNT;
-use crate::emulator_aws::clock::iso;
 use crate::emulator_aws::protocol::{ApiError, ApiRequest};
 use crate::emulator_aws::xml::{Xml, encode};
 

@@ -26,7 +26,7 @@ struct Ended {
 
 /// Takes an event; it runs on its own from here on, sometimes twice.
 pub(super) fn accept(emulator: &Shared, key: &Key, call: &Call) {
-    let times = if emulator.dice.duplicates() { 2 } else { 1 };
+    let times = if emulator.chance.duplicates() { 2 } else { 1 };
     for _ in 0..times {
         tokio::spawn(deliver(Arc::clone(emulator), key.clone(), call.clone()));
     }
@@ -48,7 +48,7 @@ async fn deliver(emulator: Shared, key: Key, call: Call) {
         if record.len() > emulator.settings.record_limit {
             return;
         }
-        for _ in 0..emulator.dice.writes_of_record() {
+        for _ in 0..emulator.chance.writes_of_record() {
             let mut state = emulator.state();
             state.bill.count_queue(record.len());
             // A queue that is gone gets nothing.

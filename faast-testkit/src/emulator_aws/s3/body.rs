@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use crate::emulator_aws::hex::hex;
+use crate::emulator::hex::hex;
 use crate::emulator_aws::md5;
 use crate::emulator_aws::protocol::{ApiError, ApiRequest};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::object::Object;
 use super::{NAMESPACE, Place, State, body, malformed_xml};
-use crate::emulator_aws::clock::iso;
+use crate::emulator::clock::iso;
 use crate::emulator_aws::fields::is_tag_text;
 use crate::emulator_aws::protocol::{ApiError, ApiRequest, Reply};
 use crate::emulator_aws::xml::{Xml, content, contents};

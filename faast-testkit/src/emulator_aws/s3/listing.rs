@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::bucket::Bucket;
 use super::object::Object;
 use super::{NAMESPACE, Place};
-use crate::emulator_aws::clock::iso;
+use crate::emulator::clock::iso;
 use crate::emulator_aws::protocol::{ApiError, ApiRequest, Reply};
 use crate::emulator_aws::xml::{Xml, encode};
 

@@ -7,7 +7,7 @@ use axum::http::Method;
 
 use super::bucket::Bucket;
 use super::{NAMESPACE, NO_KEY, Place, body, malformed_xml};
-use crate::emulator_aws::clock::http_date;
+use crate::emulator::clock::http_date;
 use crate::emulator_aws::md5;
 use crate::emulator_aws::protocol::{ApiError, ApiRequest, Reply};
 use crate::emulator_aws::xml::{Xml, content, contents};

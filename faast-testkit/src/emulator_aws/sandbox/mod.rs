@@ -5,10 +5,7 @@
 
 mod code;
 mod environment;
-mod limits;
 mod outcome;
-mod output;
-mod process;
 mod runtime_api;
 
 use std::io;
@@ -22,18 +19,19 @@ use tokio::time::{sleep_until, timeout};
 
 pub(super) use self::code::{BadArchive, Code, CodeStore, UNZIPPED_LIMIT};
 pub(super) use self::environment::RESERVED;
-pub(super) use self::limits::watch;
 pub(super) use self::outcome::{Answer, Outcome};
 use self::outcome::{Fault, Journal};
-use self::output::Output;
-pub(super) use self::process::Processes;
-use self::process::{Process, Program, ending};
 use self::runtime_api::{Event, RESPONSE_LIMIT, RuntimeApi, Signal};
 use super::clock::as_ms;
 use super::iam::{self, Session};
 use super::lambda::Version;
+use super::output::Output;
+use super::process::{Process, Program, ending};
 use super::report::{self, Report, Status};
 use super::state::Shared;
+
+/// Descriptors that a process may have open, as in the real sandbox.
+const FILES: u64 = 1024;
 
 /// How long what a process still said may take to arrive after its end.
 const LAST_WORDS: Duration = Duration::from_millis(10);
@@ -205,9 +203,11 @@ impl Sandbox {
         };
         let program = Program {
             executable: &self.version.code.folder.join("bootstrap"),
+            arguments: &[],
             folder: &self.version.code.folder,
             environment: environment::variables(&self.version, &place),
             memory_mb: self.version.config.memory_mb,
+            files: FILES,
         };
         let started = Process::start(&program, &self.emulator.processes);
         let (process, pipe) = started.map_err(|error| Fault::entrypoint(&error))?;

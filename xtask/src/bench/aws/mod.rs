@@ -4,6 +4,7 @@
 
 mod bare;
 mod client;
+mod emulated;
 mod server;
 mod start;
 
@@ -28,6 +29,7 @@ const REGION: &str = "us-west-2";
 pub(super) fn floor_main(words: &[&str]) -> Result<()> {
     match words {
         ["server"] => server::main(),
+        ["emulator", rest @ ..] => emulated::floor_main(!rest.is_empty()),
         ["sdk", endpoint, calls] => bare::sdk(endpoint, calls.parse()?),
         ["hyper", endpoint, calls] => bare::hyper(endpoint, calls.parse()?),
         other => bail!("no floor of aws {other:?}"),
@@ -35,9 +37,10 @@ pub(super) fn floor_main(words: &[&str]) -> Result<()> {
 }
 
 pub(super) use self::client::map;
+pub(super) use self::emulated::{batched, first_result};
 pub(super) use self::start::packing;
 
-/// The instant server; ends with this value.
+/// A server that prints where it is; ends with this value.
 struct Server {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -45,8 +48,8 @@ struct Server {
 }
 
 impl Server {
-    fn start() -> Result<Self> {
-        let mut command = floor(&["aws", "server"]);
+    fn start(words: &[&str]) -> Result<Self> {
+        let mut command = floor(words);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("no standard output")?).read_line(&mut line)?;
@@ -63,7 +66,7 @@ impl Drop for Server {
 }
 
 pub(super) fn measure(bencher: &mut Bencher) -> Result<()> {
-    let server = Server::start()?;
+    let server = Server::start(&["aws", "server"])?;
     let calls = bencher.times("100000", "5000");
     let endpoint = server.endpoint.as_str();
     let [faast, faast_cpu, sdk, sdk_cpu, hyper, hyper_cpu] = bencher.rounds(bencher.times(3, 1), || {
@@ -96,7 +99,9 @@ pub(super) fn measure(bencher: &mut Bencher) -> Result<()> {
             .beside("that loop", median(&hyper_cpu))
             .ratio(median_ratio(&faast_cpu, &hyper_cpu)),
     );
-    starts(bencher)
+    starts(bencher)?;
+    emulated::deployment(bencher)?;
+    emulated::batches(bencher)
 }
 
 fn starts(bencher: &mut Bencher) -> Result<()> {

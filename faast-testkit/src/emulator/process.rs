@@ -1,4 +1,4 @@
-//! One process of an environment: started in a group of its own, watched for its end, and ended with all it started.
+//! One process of an emulated service: started in a group of its own, watched for its end, and ended with all it started.
 //!
 //! [`Processes`] knows all that live, so that none outlives the emulator. A group is signalled only while its leader is
 //! not reaped; what a leader leaves behind is killed right after it.
@@ -18,14 +18,11 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
-use super::limits::Memory;
-
-/// Descriptors that a process may have open, as in the real sandbox.
-const FILES: u64 = 1024;
+use super::memory::Memory;
 
 /// All processes that live. Written when they start and end, read by whoever ends or measures them.
 #[derive(Debug, Default)]
-pub(in super::super) struct Processes {
+pub(crate) struct Processes {
     live: Mutex<Live>,
 }
 
@@ -61,7 +58,7 @@ impl Processes {
     }
 
     /// Kills all, and waits until they are reaped.
-    pub(in super::super) async fn end(&self) {
+    pub(crate) async fn end(&self) {
         self.lock().is_over = true;
         loop {
             let live: Vec<_> = self.lock().memory.keys().copied().collect();
@@ -78,7 +75,7 @@ impl Processes {
 
 /// A process that was started. Dropping it kills it.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     pid: Pid,
     all: Arc<Processes>,
     memory: Arc<Memory>,
@@ -87,16 +84,19 @@ pub(super) struct Process {
 
 /// What a process is started with.
 #[derive(Debug)]
-pub(super) struct Program<'a> {
-    pub(super) executable: &'a Path,
-    pub(super) folder: &'a Path,
-    pub(super) environment: Vec<(String, String)>,
-    pub(super) memory_mb: u32,
+pub(crate) struct Program<'a> {
+    pub(crate) executable: &'a Path,
+    pub(crate) arguments: &'a [String],
+    pub(crate) folder: &'a Path,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) memory_mb: u32,
+    /// Descriptors that it may have open.
+    pub(crate) files: u64,
 }
 
 impl Process {
     /// Starts it; what it writes comes out of the pipe.
-    pub(super) fn start(program: &Program<'_>, all: &Arc<Processes>) -> io::Result<(Self, Receiver)> {
+    pub(crate) fn start(program: &Program<'_>, all: &Arc<Processes>) -> io::Result<(Self, Receiver)> {
         if all.lock().is_over {
             return Err(io::Error::other("the emulator ends"));
         }
@@ -105,7 +105,7 @@ impl Process {
         let child = spawn(program, write)?;
         let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let pid = pid.ok_or_else(|| io::Error::other("the process has no id"))?;
-        let files = Rlimit { current: Some(FILES), maximum: Some(FILES) };
+        let files = Rlimit { current: Some(program.files), maximum: Some(program.files) };
         // A process that is gone already has no limits.
         let _ = prlimit(Some(pid), Resource::Nofile, files);
         let memory = Arc::new(Memory::new(program.memory_mb));
@@ -118,30 +118,35 @@ impl Process {
     }
 
     /// Resolves when it has ended.
-    pub(super) async fn ended(&mut self) -> ExitStatus {
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
         let status = self.ended.wait_for(Option::is_some).await;
         // Without its watcher the emulator is about to end, which kills.
         status.ok().and_then(|it| *it).unwrap_or_else(|| ExitStatus::from_raw(9))
     }
 
-    pub(super) fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         self.ended.borrow().is_none()
     }
 
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.all.signal(self.pid, Signal::STOP);
     }
 
-    pub(super) fn go_on(&self) {
+    pub(crate) fn go_on(&self) {
         self.all.signal(self.pid, Signal::CONT);
     }
 
-    pub(super) fn kill(&self) {
+    /// Asks it to end.
+    pub(crate) fn terminate(&self) {
+        self.all.signal(self.pid, Signal::TERM);
+    }
+
+    pub(crate) fn kill(&self) {
         self.all.signal(self.pid, Signal::KILL);
     }
 
     /// The most memory that it used, in MB, at most what it may use.
-    pub(super) fn max_memory_mb(&self) -> u32 {
+    pub(crate) fn max_memory_mb(&self) -> u32 {
         self.memory.measure(self.pid);
         self.memory.max_mb()
     }
@@ -156,6 +161,7 @@ impl Drop for Process {
 fn spawn(program: &Program<'_>, output: OwnedFd) -> io::Result<Child> {
     let errors = output.try_clone()?;
     Command::new(program.executable)
+        .args(program.arguments)
         .env_clear()
         .envs(program.environment.iter().map(|(name, value)| (name, value)))
         .current_dir(program.folder)
@@ -177,7 +183,7 @@ async fn reap(mut child: Child, pid: Pid, all: Arc<Processes>, tell: watch::Send
 }
 
 /// How a process ended, in the words of the service; nothing for status 0.
-pub(super) fn ending(status: ExitStatus) -> Option<String> {
+pub(crate) fn ending(status: ExitStatus) -> Option<String> {
     match (status.code(), status.signal()) {
         (Some(0), _) => None,
         (Some(code), _) => Some(format!("exit status {code}")),

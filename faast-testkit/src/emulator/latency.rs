@@ -62,7 +62,7 @@ impl Latency {
         self
     }
 
-    pub(super) fn of(&self, service: &str, action: &str) -> Duration {
+    pub(crate) fn of(&self, service: &str, action: &str) -> Duration {
         let rows = || self.rows.iter().filter(|row| row.service == service);
         let own = rows().find(|row| row.action.as_deref() == Some(action));
         own.or_else(|| rows().find(|row| row.action.is_none())).map_or(Duration::ZERO, |row| row.delay)

@@ -10,7 +10,7 @@ const LINE_LIMIT: usize = 256 << 10;
 
 /// The read end of a process's output, and the lines that nobody has taken yet.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(crate) struct Output {
     pipe: Receiver,
     partial: Vec<u8>,
     lines: Vec<String>,
@@ -18,12 +18,12 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn new(pipe: Receiver) -> Self {
+    pub(crate) fn new(pipe: Receiver) -> Self {
         Self { pipe, partial: Vec::new(), lines: Vec::new(), closed: false }
     }
 
     /// Waits for output and reads it; never resolves once all writers are gone. Cancel safe.
-    pub(super) async fn read_more(&mut self) {
+    pub(crate) async fn read_more(&mut self) {
         if self.closed || self.pipe.readable().await.is_err() {
             return std::future::pending().await;
         }
@@ -37,7 +37,7 @@ impl Output {
     }
 
     /// Reads what is there, and gives every line so far. An unfinished one counts as a line.
-    pub(super) fn take(&mut self) -> Vec<String> {
+    pub(crate) fn take(&mut self) -> Vec<String> {
         let mut buffer = [0; 16 << 10];
         // Past the reactor, which may not have heard yet of what was just written.
         while !self.closed {

@@ -59,7 +59,7 @@ type Hook = dyn Fn(&ApiCall, Moment) -> Then + Send + Sync;
 
 /// Written by every request, read by tests; it ends with the emulator.
 #[derive(Default)]
-pub(super) struct Calls {
+pub(crate) struct Calls {
     record: Mutex<Vec<ApiCall>>,
     permissions: Mutex<Vec<Permission>>,
     hooks: RwLock<Vec<Arc<Hook>>>,
@@ -72,32 +72,32 @@ impl fmt::Debug for Calls {
 }
 
 impl Calls {
-    pub(super) fn all(&self) -> Vec<ApiCall> {
+    pub(crate) fn all(&self) -> Vec<ApiCall> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn permissions(&self) -> Vec<Permission> {
+    pub(crate) fn permissions(&self) -> Vec<Permission> {
         self.permissions.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Records a permission that a request needs.
-    pub(super) fn asked(&self, permission: Permission) {
+    pub(crate) fn asked(&self, permission: Permission) {
         self.permissions.lock().unwrap_or_else(PoisonError::into_inner).push(permission);
     }
 
-    pub(super) fn add_hook(&self, hook: impl Fn(&ApiCall, Moment) -> Then + Send + Sync + 'static) {
+    pub(crate) fn add_hook(&self, hook: impl Fn(&ApiCall, Moment) -> Then + Send + Sync + 'static) {
         self.hooks.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(hook));
     }
 
     /// Records a request before it is carried out; the answer is its place.
-    pub(super) fn begin(&self, call: ApiCall) -> usize {
+    pub(crate) fn begin(&self, call: ApiCall) -> usize {
         let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
         record.push(call);
         record.len() - 1
     }
 
     /// Notes how a recorded request ended.
-    pub(super) fn end(&self, place: usize, status: u16, error: Option<String>) {
+    pub(crate) fn end(&self, place: usize, status: u16, error: Option<String>) {
         let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(call) = record.get_mut(place) {
             (call.status, call.error) = (Some(status), error);
@@ -105,7 +105,7 @@ impl Calls {
     }
 
     /// Asks the hooks; one that wants the connection dropped is enough.
-    pub(super) fn ask(&self, place: usize, moment: Moment) -> Then {
+    pub(crate) fn ask(&self, place: usize, moment: Moment) -> Then {
         let hooks = self.hooks.read().unwrap_or_else(PoisonError::into_inner).clone();
         if hooks.is_empty() {
             return Then::Go;

@@ -5,29 +5,29 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Real time and an offset that only grows.
 #[derive(Debug, Default)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     ahead_ms: AtomicU64,
 }
 
 impl Clock {
     /// Milliseconds since the Unix epoch.
-    pub(super) fn now_ms(&self) -> u64 {
+    pub(crate) fn now_ms(&self) -> u64 {
         let real = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         as_ms(real) + self.ahead_ms.load(Ordering::Relaxed)
     }
 
-    pub(super) fn advance(&self, by: Duration) {
+    pub(crate) fn advance(&self, by: Duration) {
         self.ahead_ms.fetch_add(as_ms(by), Ordering::Relaxed);
     }
 }
 
 /// Whole milliseconds.
-pub(super) fn as_ms(duration: Duration) -> u64 {
+pub(crate) fn as_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// `2026-11-22T16:14:20.123`, without a zone, as every service writes it in one way or another.
-pub(super) fn iso(ms: u64) -> String {
+pub(crate) fn iso(ms: u64) -> String {
     let (days, of_day) = (ms / 86_400_000, ms % 86_400_000);
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (of_day / 3_600_000, of_day / 60_000 % 60, of_day / 1000 % 60);
@@ -35,7 +35,7 @@ pub(super) fn iso(ms: u64) -> String {
 }
 
 /// `Sun, 22 Nov 2026 16:14:20 GMT`, as headers have it.
-pub(super) fn http_date(ms: u64) -> String {
+pub(crate) fn http_date(ms: u64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (year, month, day) = civil(ms / 86_400_000);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Tokens that come back at a steady rate.
 #[derive(Debug, Clone)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     per_second: f64,
     capacity: f64,
     tokens: f64,
@@ -14,18 +14,18 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// A full one.
-    pub(super) fn new(per_second: f64, capacity: u32) -> Self {
+    pub(crate) fn new(per_second: f64, capacity: u32) -> Self {
         Self { per_second, capacity: f64::from(capacity), tokens: f64::from(capacity), at_ms: 0 }
     }
 
     /// Takes a token from a bucket whose rate is this from now on, with room for what comes in a second.
-    pub(super) fn take_at(&mut self, now_ms: u64, per_second: u32) -> bool {
+    pub(crate) fn take_at(&mut self, now_ms: u64, per_second: u32) -> bool {
         (self.per_second, self.capacity) = (f64::from(per_second), f64::from(per_second));
         self.take(now_ms)
     }
 
     /// Takes a token, if there is one.
-    pub(super) fn take(&mut self, now_ms: u64) -> bool {
+    pub(crate) fn take(&mut self, now_ms: u64) -> bool {
         let passed = now_ms.saturating_sub(self.at_ms) as f64 / 1000.0;
         self.at_ms = self.at_ms.max(now_ms);
         self.tokens = (self.tokens + passed * self.per_second).min(self.capacity);
@@ -39,11 +39,11 @@ impl Bucket {
 
 /// How many run. Written when invocations begin and end, read by the next that wants to begin.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Running(Arc<AtomicU32>);
+pub(crate) struct Running(Arc<AtomicU32>);
 
 impl Running {
     /// Counts one more, unless so many run already.
-    pub(super) fn begin(&self, limit: u32) -> Option<Permit> {
+    pub(crate) fn begin(&self, limit: u32) -> Option<Permit> {
         let more = |count: u32| (count < limit).then_some(count + 1);
         self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
         Some(Permit(self.clone()))
@@ -52,7 +52,7 @@ impl Running {
 
 /// One that runs, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Permit(Running);
+pub(crate) struct Permit(Running);
 
 impl Drop for Permit {
     fn drop(&mut self) {

@@ -45,7 +45,7 @@ impl Memory {
 }
 
 /// Looks at all processes until it is aborted.
-pub(in super::super) async fn watch(processes: Arc<Processes>) {
+pub(crate) async fn watch(processes: Arc<Processes>) {
     loop {
         let start = Instant::now();
         processes.measure();

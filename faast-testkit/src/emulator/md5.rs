@@ -3,12 +3,12 @@
 use super::hex::hex;
 
 /// The digest of `bytes` in hexadecimal digits.
-pub(super) fn hex_digest(bytes: &[u8]) -> String {
+pub(crate) fn hex_digest(bytes: &[u8]) -> String {
     hex(&digest(bytes))
 }
 
 /// The digest of `bytes`.
-pub(super) fn digest(bytes: &[u8]) -> [u8; 16] {
+pub(crate) fn digest(bytes: &[u8]) -> [u8; 16] {
     let mut padded = bytes.to_vec();
     padded.push(0x80);
     padded.resize(padded.len().next_multiple_of(64), 0);
