@@ -15,16 +15,22 @@ use aws_sdk_lambda::config::Credentials;
 use aws_smithy_http_client::pool::{self, ConnectionPool};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use faast_core::control::Pace;
 use faast_core::{Error, ErrorKind, Result};
 
 use crate::config::{Keys, Settings};
-use crate::pace::Pace;
 
 /// One attempt of a call without a large body.
 const ATTEMPT: Duration = Duration::from_secs(30);
 
 /// How slow an uplink may be for an archive to get through in time, in bytes a second.
 const SLOW_UPLINK: u64 = 100_000;
+
+/// Time between two of Lambda's management calls, and how many may go out at once after a pause: they share 15 a second for
+/// the whole account and region, which can't be raised. 10 a second leave a third for others in the account, and one
+/// deployment needs 5 at most. `GetFunction` and the invocations have limits of their own and take no turns.
+const BETWEEN: Duration = Duration::from_millis(100);
+const BURST: u32 = 5;
 
 /// Written by whoever first needs a region; ends with the clients.
 type Paces = Arc<Mutex<HashMap<String, Arc<Pace>>>>;
@@ -60,7 +66,10 @@ impl Clients {
     }
 
     fn paced(sdk: SdkConfig, region: String, paces: Paces) -> Self {
-        let pace = Arc::clone(paces.lock().unwrap_or_else(PoisonError::into_inner).entry(region.clone()).or_default());
+        let pace = {
+            let mut paces = paces.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(paces.entry(region.clone()).or_insert_with(|| Arc::new(Pace::new(BETWEEN, BURST))))
+        };
         // Another endpoint's host name has no sub-domain for each bucket.
         let s3 = aws_sdk_s3::config::Builder::from(&sdk).force_path_style(sdk.endpoint_url().is_some()).build();
         Self {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use faast_core::Arch;
 use faast_core::cost::{Quantity, Usage};
+pub(crate) use faast_core::cost::{STORAGE, STORAGE_READS, STORAGE_WRITES, TRANSFER_OUT};
 use faast_core::provider::{DeploySpec, Metering, Mode};
 
 pub use self::prices::prices;
@@ -29,15 +30,6 @@ pub(crate) const REQUESTS: &str = "requests";
 pub(crate) const EPHEMERAL_STORAGE: &str = "ephemeral storage";
 /// Requests of the queue with the answers, of 64 KB each.
 pub(crate) const QUEUE: &str = "queue";
-/// GB of answers.
-pub(crate) const TRANSFER_OUT: &str = "transfer out";
-
-/// Requests to S3 that write, list, or make the bucket.
-pub(crate) const STORAGE_WRITES: &str = "storage writes";
-/// Requests to S3 that read.
-pub(crate) const STORAGE_READS: &str = "storage reads";
-/// GB-months of what lies in S3.
-pub(crate) const STORAGE: &str = "storage";
 
 /// Bytes of an answer's headers, most of which are the log's tail.
 const HEADERS: usize = 6 * 1024;
@@ -191,7 +183,7 @@ mod tests {
         Meter::new(&plan(Arch::X86_64, 512)).bill(&mut metering, None, 0);
         assert_eq!((metering.billed, used(&metering, DURATION)), (None, Some((0.006, false))));
         // A worker adds its start to its first answer.
-        metering.billed = Some(Duration::from_millis(20));
+        metering = Metering { billed: Some(Duration::from_millis(20)), ..Metering::default() };
         Meter::new(&plan(Arch::X86_64, 512)).bill(&mut metering, None, 0);
         assert_eq!((metering.billed, used(&metering, DURATION)), (None, Some((0.04, false))));
     }

@@ -11,12 +11,12 @@
 //! GetProducts (prices)
 //! ```
 //!
-//! A step that fails, or the user, fires [`Estate::halt`]; the others end before their next call. A call that is under
+//! A step that fails, or the user, fires [`Held::halt`](faast_core::control::Held::halt); the others end before their next call. A call that is under
 //! way is never dropped: what it makes would come into being after the cleanup.
 
-use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use faast_core::control::{Steps, given_up};
 use faast_core::log::Channel;
 use faast_core::provider::{CloudFunction, DeployContext, DeploySpec, Mode};
 use faast_core::{Arch, Error, ErrorKind, Result};
@@ -33,7 +33,7 @@ use crate::invoke::{Invoker, Plan};
 use crate::lambda::{FREE_STORAGE_MB, NewFunction, ONE_VCPU_MB};
 use crate::queue::Queue;
 use crate::role::{Needs, Role};
-use crate::{check, cleanup, code, cost, lambda, log_group, queue, role};
+use crate::{NAME, check, cleanup, code, cost, lambda, log_group, queue, role};
 
 /// The longest chain of API calls that wait for each other, up to a function that can be called; tested. Lambda may
 /// have to be asked more than once to make the function and whether it is active.
@@ -55,15 +55,16 @@ pub(crate) async fn deploy(aws: &Aws, spec: &DeploySpec, cx: &DeployContext) -> 
     }
     let clients = aws.clients().await?.clone();
     let estate = Arc::new(Estate::new(clients, spec, cx, &settings.tags));
-    let steps = Steps { estate: &estate, failed: Mutex::default() };
+    let steps = Steps::new(&estate.halt);
     let made = tokio::select! {
-        made = make(&steps, aws, spec, cx) => made,
-        never = steps.watch(cx) => never,
+        made = make(&steps, &estate, aws, spec, cx) => made,
+        never = steps.watch(&cx.abort) => never,
     };
-    match made {
-        Some(made) => made.into_function(estate, spec, cx),
-        None => Err(Box::pin(give_up(steps, &estate)).await),
+    if let Some(made) = made {
+        return made.into_function(estate, spec, cx);
     }
+    let report = Box::pin(cleanup::remove(&estate, None)).await;
+    Err(steps.into_error(NAME, &report))
 }
 
 /// What a deployment is made of, once all steps have ended well.
@@ -120,8 +121,8 @@ pub(crate) fn arch(spec: &DeploySpec) -> Arch {
 }
 
 /// All steps, side by side as far as they can be. `None` if one of them failed.
-async fn make(steps: &Steps<'_>, aws: &Aws, spec: &DeploySpec, cx: &DeployContext) -> Option<Made> {
-    let (settings, estate, queued) = (&aws.settings, steps.estate, spec.mode == Mode::Queue);
+async fn make(steps: &Steps<'_>, estate: &Estate, aws: &Aws, spec: &DeploySpec, cx: &DeployContext) -> Option<Made> {
+    let (settings, queued) = (&aws.settings, spec.mode == Mode::Queue);
     let arch = arch(spec);
     let (tell_role, role_told) = oneshot::channel::<Arc<Role>>();
     let role = steps.run(async {
@@ -202,53 +203,4 @@ async fn account_concurrency(clients: &Clients) -> Option<usize> {
             None
         }
     }
-}
-
-/// The steps of one deployment, and the first failure among them.
-struct Steps<'a> {
-    estate: &'a Estate,
-    /// Written by the first step that fails, read when all have ended.
-    failed: Mutex<Option<Error>>,
-}
-
-impl Steps<'_> {
-    /// Runs a step; its failure makes the others end.
-    async fn run<T>(&self, step: impl Future<Output = Result<T, Stop>>) -> Option<T> {
-        match step.await {
-            Ok(value) => Some(value),
-            Err(ended) => {
-                if let Stop::Failed(error) = ended {
-                    self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-                }
-                self.estate.halt.cancel();
-                None
-            }
-        }
-    }
-
-    /// Passes the user's giving up on to the steps, and never ends.
-    async fn watch<T>(&self, cx: &DeployContext) -> T {
-        cx.abort.canceled().await;
-        self.estate.halt.cancel();
-        std::future::pending().await
-    }
-}
-
-fn given_up() -> Error {
-    Error::new(ErrorKind::Canceled, "the deployment was given up")
-}
-
-/// Removes what has been made, and says what could not be removed.
-async fn give_up(steps: Steps<'_>, estate: &Estate) -> Error {
-    let failed = steps.failed.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let report = Box::pin(cleanup::remove(estate, None)).await;
-    let error = failed.unwrap_or_else(given_up);
-    if report.is_clean() {
-        return error;
-    }
-    let left: Vec<_> = report.left.iter().map(|(resource, _)| resource.to_string()).collect();
-    let advice =
-        format!("may be left behind: {}; `faast cleanup aws -x` removes it once it has expired", left.join(", "));
-    let hint = error.hint().map_or_else(|| advice.clone(), |hint| format!("{hint}; {advice}"));
-    error.with_hint(hint)
 }

@@ -1,21 +1,18 @@
-//! What one deployment has, or may have, in the account: the one place that writes the ledger.
-//!
-//! Invariant: a resource is in [`Estate`] and in the ledger from before the call that creates it until after the call
-//! that deletes it, or until the service has refused to create it. Cleaning up is: delete what is in here.
+//! What is needed to make and delete the resources of one deployment, and which of them there may be ([`Held`]).
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use faast_core::ledger::Ledger;
-use faast_core::provider::{DeployContext, DeploySpec, DeploymentId, Resource};
-use faast_core::{CancelToken, Error};
+use faast_core::control::Held;
+pub(crate) use faast_core::control::Stop;
+use faast_core::provider::{DeployContext, DeploySpec, DeploymentId};
 
 use crate::classify::control::Refusal;
 use crate::clients::Clients;
 use crate::resource::{self, Kind};
 use crate::store::Store;
-use crate::tags::Tags;
+use crate::tags::{self, Tags};
 
 /// The resources of a deployment, and what is needed to make and delete them.
 #[derive(Debug)]
@@ -28,31 +25,20 @@ pub(crate) struct Estate {
     /// The bucket, if one is needed.
     pub(crate) store: Arc<Store>,
     pub(crate) keep_logs: bool,
-    /// Fires when the deployment is given up, by the user or because a step failed.
-    pub(crate) halt: CancelToken,
-    expires: SystemTime,
-    ledger: Arc<Ledger>,
-    /// What may exist. Steps that run side by side write to it.
-    made: Mutex<BTreeSet<Kind>>,
+    held: Held<Kind>,
 }
 
-/// Why a step of a deployment ended without a result.
-#[derive(Debug)]
-pub(crate) enum Stop {
-    /// Another step failed, or the user gave up.
-    Halted,
-    Failed(Error),
+impl Deref for Estate {
+    type Target = Held<Kind>;
+
+    fn deref(&self) -> &Held<Kind> {
+        &self.held
+    }
 }
 
 impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
         Self::Failed(refusal.into())
-    }
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
     }
 }
 
@@ -64,8 +50,10 @@ impl Estate {
         users_tags: &[(String, String)],
     ) -> Self {
         let name = resource::name(&spec.deployment);
-        let tags = Tags::new(&spec.deployment, SystemTime::now(), spec.expires, users_tags);
+        let tags = tags::new(&spec.deployment, SystemTime::now(), spec.expires, users_tags);
         let store = Store::new(clients.s3.clone(), name.clone(), clients.region.clone(), tags.clone());
+        let (called, region, expires) = (name.clone(), clients.region.clone(), spec.expires);
+        let held = Held::new(Arc::clone(&cx.ledger), move |kind: Kind| kind.resource(&called, &region, Some(expires)));
         Self {
             clients,
             id: spec.deployment.clone(),
@@ -73,28 +61,8 @@ impl Estate {
             tags,
             store: Arc::new(store),
             keep_logs: spec.keep_logs,
-            halt: CancelToken::new(),
-            expires: spec.expires,
-            ledger: Arc::clone(&cx.ledger),
-            made: Mutex::default(),
+            held,
         }
-    }
-
-    /// The resource of a kind, as reports and the ledger have it.
-    pub(crate) fn resource(&self, kind: Kind) -> Resource {
-        kind.resource(&self.name, &self.clients.region, Some(self.expires))
-    }
-
-    /// Records that a resource is about to be made.
-    pub(crate) fn intend(&self, kind: Kind) {
-        self.ledger.intent(&self.resource(kind));
-        self.made().insert(kind);
-    }
-
-    /// Records that a resource is gone, or was never made.
-    pub(crate) fn gone(&self, kind: Kind) {
-        self.made().remove(&kind);
-        self.ledger.deleted(&self.resource(kind));
     }
 
     /// Records a refusal to make a resource, which it passes on.
@@ -103,25 +71,5 @@ impl Estate {
             self.gone(kind);
         }
         refusal
-    }
-
-    /// Whether it may exist.
-    pub(crate) fn has(&self, kind: Kind) -> bool {
-        self.made().contains(&kind)
-    }
-
-    /// Removes the ledger's file if nothing is left.
-    pub(crate) fn close(&self) {
-        self.ledger.close();
-    }
-
-    /// Between two calls of a step: whether to go on.
-    pub(crate) fn go_on(&self) -> Result<(), Stop> {
-        if self.halt.is_canceled() { Err(Stop::Halted) } else { Ok(()) }
-    }
-
-    /// A panic while it was locked leaves the set as it is: each change is a single step.
-    fn made(&self) -> MutexGuard<'_, BTreeSet<Kind>> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,6 +8,7 @@ use aws_sdk_lambda::types::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use faast_core::control::{Backoff, Ended, Pauses, RealTime, Step, wait};
 use faast_core::function::{self, FunctionEntry};
 use faast_core::provider::{DeploySpec, Mode};
 use faast_core::worker::Mark;
@@ -15,7 +16,6 @@ use faast_core::{Arch, Error, ErrorKind};
 use fastrand::Rng;
 
 use crate::NAME;
-use crate::backoff::{Backoff, Ended, Pauses, RealTime, Step, wait};
 use crate::classify::advice;
 use crate::classify::control::{Cause, Meaning as _, Refusal};
 use crate::clients::upload_timeouts;
@@ -108,7 +108,7 @@ impl NewFunction<'_> {
             .code(self.code.describe(estate))
             .architectures(architecture(self.arch))
             .memory_size(clamped(spec.memory_mb.unwrap_or(ONE_VCPU_MB)))
-            .timeout(clamped(timeout_seconds(spec)))
+            .timeout(clamped(timeout_seconds(spec, function::all().any(FunctionEntry::streams))))
             .set_description(spec.description.clone())
             .set_environment((!spec.env.is_empty()).then_some(environment))
             .set_vpc_config(vpc)
@@ -217,8 +217,8 @@ fn clamped(value: u32) -> i32 {
 
 /// The function's own time-out: a request's calls one after another, and then time to say what went wrong. A generator
 /// has a time-out between its items, and none as a whole, so that it gets all there is; in queue mode none is called.
-fn timeout_seconds(spec: &DeploySpec) -> u32 {
-    if spec.mode != Mode::Queue && function::all().any(FunctionEntry::streams) {
+fn timeout_seconds(spec: &DeploySpec, generators: bool) -> u32 {
+    if generators && spec.mode != Mode::Queue {
         return seconds_up(LONGEST);
     }
     let calls = u32::try_from(spec.batch).unwrap_or(u32::MAX);
@@ -248,11 +248,12 @@ mod tests {
     fn the_time_out_leaves_time_to_say_what_went_wrong() {
         let mut spec = DeploySpec::new(DeploymentId::random());
         spec.timeout = Duration::from_millis(1500);
-        assert_eq!(timeout_seconds(&spec), 4);
+        assert_eq!(timeout_seconds(&spec, false), 4);
+        assert_eq!(timeout_seconds(&spec, true), 900);
         spec.batch = 10;
-        assert_eq!(timeout_seconds(&spec), 17);
+        assert_eq!(timeout_seconds(&spec, false), 17);
         spec.timeout = Duration::from_mins(5);
-        assert_eq!(timeout_seconds(&spec), 900);
+        assert_eq!(timeout_seconds(&spec, false), 900);
     }
 
     #[test]

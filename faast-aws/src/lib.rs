@@ -22,7 +22,6 @@ mod lambda;
 mod log_group;
 mod log_tail;
 mod look_up;
-mod pace;
 mod permission;
 #[doc(hidden)]
 pub mod private;

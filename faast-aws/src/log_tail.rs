@@ -73,6 +73,18 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_tail_says_something_or_nothing() {
+        for seed in 0..5_000 {
+            let damaged = faast_testkit::hostile::text(seed, REPORT.as_bytes());
+            let _ = parse(&String::from_utf8_lossy(&damaged));
+            let _ = report(&STANDARD.encode(&damaged));
+            let encoded = faast_testkit::hostile::bytes(seed, STANDARD.encode(REPORT).as_bytes());
+            let encoded = String::from_utf8_lossy(&encoded);
+            let _ = (report(&encoded), text(&encoded));
+        }
+    }
+
+    #[test]
     fn the_report_is_read_from_the_end_of_any_tail() {
         for noise in 0..2000 {
             let log = format!("{}\n{REPORT}\nXRAY TraceId: 1-5e\tSegmentId: 6f\tSampled: true\t\n", "x".repeat(noise));

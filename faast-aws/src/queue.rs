@@ -14,11 +14,12 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_lambda::types::{DestinationConfig, OnFailure, OnSuccess};
 use aws_sdk_sqs::types::QueueAttributeName;
+use faast_core::control::{Ended, Pauses, RealTime, Step, wait};
 use faast_core::{Error, ErrorKind};
 use fastrand::Rng;
 
 pub use self::request::Queue;
-use crate::backoff::{Ended, Pauses, RealTime, Step, wait, while_passing};
+use crate::backoff::while_passing;
 use crate::classify::control::{Cause, Meaning as _, Refusal};
 use crate::clients::Clients;
 use crate::estate::{Estate, Stop};

@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use faast_core::provider::{DeploymentId, Resource};
+pub(crate) use faast_core::control::{deployment_of, resource_name as name};
+use faast_core::provider::Resource;
 
 /// What a deployment can leave in an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,24 +80,6 @@ pub(crate) const LOG_GROUPS: &str = "/aws/lambda/";
 /// The path of faast's roles.
 pub(crate) const ROLE_PATH: &str = "/faast/";
 
-/// What every resource of a deployment is called.
-pub(crate) fn name(id: &DeploymentId) -> String {
-    format!("faast-{id}")
-}
-
-/// The deployment whose resources have this name; `None` if faast makes no such names.
-pub(crate) fn deployment_of(name: &str) -> Option<&str> {
-    name.strip_prefix("faast-").filter(|id| is_uuid(id))
-}
-
-fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
-        })
-}
-
 /// Kind and name of the resource with this ARN, if faast makes such resources.
 pub(crate) fn parse_arn(arn: &str) -> Option<(Kind, &str)> {
     let mut parts = arn.splitn(6, ':');
@@ -132,14 +115,6 @@ mod tests {
         assert_eq!(parse_arn(&queue), Some((Kind::Queue, NAME)));
         for other in ["arn:aws:sns:us-west-2:1:topic", "arn:aws:lambda:us-west-2:1:layer:x", "nonsense"] {
             assert_eq!(parse_arn(other), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn only_names_with_an_id_are_faasts() {
-        assert!(deployment_of(NAME).is_some());
-        for other in ["faast-", "faast-batch", &NAME.to_uppercase(), "faast-6a1f0d1e8a0e4c5e9a530d4b7f3a2c11"] {
-            assert_eq!(deployment_of(other), None, "{other}");
         }
     }
 

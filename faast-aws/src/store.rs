@@ -4,7 +4,6 @@
 //! faast's tags from the start; a deployment that needs none has none. Broken transfers are tried again in here: by the
 //! SDK up to the headers of an answer, and by [`download`](Store::download) within its body.
 
-mod bill;
 mod worker;
 
 use std::future::Future;
@@ -17,16 +16,15 @@ use aws_sdk_s3::config::Builder as Config;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, Tag, Tagging};
 use bytes::{Bytes, BytesMut};
-use faast_core::cost::Quantity;
+use faast_core::control::{Backoff, Ended, Pauses, RealTime, Step, wait};
+use faast_core::cost::{Quantity, StoreBill};
 use faast_core::provider::{BlobKey, BlobRef, BlobStore};
 use faast_core::{CancelToken, Error, ErrorKind, Result};
 use fastrand::Rng;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use self::bill::Bill;
 pub(crate) use self::worker::{Sandbox, WorkerStore};
-use crate::backoff::{Backoff, Ended, Pauses, RealTime, Step, wait};
 use crate::classify::control::{Cause, Meaning as _, Refusal};
 use crate::clients::upload_timeouts;
 use crate::tags::Tags;
@@ -62,7 +60,7 @@ pub(crate) struct Store {
     making: Mutex<()>,
     /// Until when a denial may be that of a role whose policy is not known everywhere yet.
     rights_known: Instant,
-    bill: Bill,
+    bill: StoreBill,
 }
 
 impl Store {
@@ -75,7 +73,7 @@ impl Store {
             there: AtomicBool::new(false),
             making: Mutex::default(),
             rights_known: Instant::now(),
-            bill: Bill::default(),
+            bill: StoreBill::default(),
         }
     }
 
@@ -90,7 +88,7 @@ impl Store {
     }
 
     /// What was used through this side.
-    pub(crate) fn bill(&self) -> &Bill {
+    pub(crate) fn bill(&self) -> &StoreBill {
         &self.bill
     }
 

@@ -8,14 +8,13 @@ mod answer;
 mod deadline;
 mod http;
 
-use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use faast_core::provider::{BlobStore, EventSink, ExecutionId, InstanceId, Request, WorkerStart, WorkerTransport};
 use faast_core::wire::{frame, sealed};
-use faast_core::worker::Mark;
+use faast_core::worker::{Mark, since_start, watched_memory};
 
 use self::answer::{Begin, Sink};
 use self::deadline::Deadline;
@@ -85,7 +84,7 @@ struct LambdaTransport {
 
 impl WorkerTransport for LambdaTransport {
     fn next(&mut self) -> Option<Request> {
-        self.init = if std::mem::take(&mut self.first) { since_start() } else { None };
+        self.init = if std::mem::take(&mut self.first) { start() } else { None };
         loop {
             // An error is the end: without the Runtime API there is nobody to work for.
             let event = self.sink.next_event().ok()?;
@@ -150,31 +149,16 @@ fn request(event: &Response) -> faast_core::Result<(Request, usize)> {
     Ok((frame::decode_request(sealed::open(received.sealed)?)?, received.room))
 }
 
-/// How long this process exists, to a hundredth of a second.
-fn since_start() -> Option<Duration> {
-    /// The unit of a process's times, which the kernel promises to programs.
-    const TICKS: f64 = 100.0;
+/// How long the start took.
+fn start() -> Option<Duration> {
     /// A longer start is ended by the platform.
     const LONGEST: Duration = Duration::from_secs(10);
-    let (stat, uptime) = (fs::read_to_string("/proc/self/stat").ok()?, fs::read_to_string("/proc/uptime").ok()?);
-    // The program's name, in parentheses, may hold anything; the start is the twentieth field behind it.
-    let started: f64 = stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()?;
-    let now: f64 = uptime.split(' ').next()?.parse().ok()?;
-    Some(Duration::try_from_secs_f64(now - started / TICKS).ok()?.min(LONGEST))
+    since_start().map(|start| start.min(LONGEST))
 }
 
 /// Until a moment that Lambda gives in milliseconds since 1970.
 fn time_left(deadline_ms: u64) -> Option<Duration> {
     (UNIX_EPOCH + Duration::from_millis(deadline_ms)).duration_since(SystemTime::now()).ok()
-}
-
-/// Bytes above which core ends a call, so that it can still say so: the platform counts the whole sandbox, and ends it
-/// without a word.
-fn watched_memory(memory_mb: u64) -> u64 {
-    /// What the sandbox has for itself, and what a function may take between two looks.
-    const LEAST_MB: u64 = 8;
-    const MOST_MB: u64 = 64;
-    (memory_mb - (memory_mb / 16).clamp(LEAST_MB, MOST_MB).min(memory_mb / 2)) << 20
 }
 
 /// For errors of the Runtime API's own requests.
@@ -186,24 +170,6 @@ fn json_error(kind: &str, message: &str) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn memory_is_watched_below_the_limit_and_never_at_zero() {
-        for mb in [1, 128, 512, 1769, 10_240] {
-            let watched = watched_memory(mb);
-            assert!(watched <= mb << 20 && watched >= (mb << 20) / 2, "{mb}");
-        }
-        assert_eq!(watched_memory(128), 120 << 20);
-        assert_eq!(watched_memory(10_240), (10_240 - 64) << 20);
-    }
-
-    #[test]
-    fn a_process_knows_how_long_it_exists() {
-        let before = since_start().unwrap();
-        std::thread::sleep(Duration::from_millis(30));
-        let after = since_start().unwrap();
-        assert!(after > before || after == Duration::from_secs(10), "{before:?} {after:?}");
-    }
 
     #[test]
     fn a_deadline_that_is_over_leaves_no_time() {

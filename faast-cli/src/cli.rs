@@ -47,6 +47,13 @@ pub(crate) enum Command {
         after_help = "Exit codes:\n  0  written or listed\n  1  there is no such run, or the file can't be written\n  2  the command line is wrong"
     )]
     Report(Report),
+    /// Writes the results in a journal as JSON Lines: function, position in the input, arguments and value.
+    ///
+    /// Journals are made where the program says `.journal(path)`. A program may go on writing to it meanwhile.
+    #[command(
+        after_help = "Exit codes:\n  0  written\n  1  it is no journal, or the output can't be written\n  2  the command line is wrong"
+    )]
+    Journal(Journal),
     /// Finds everything that would keep a deployment from working, or make it slow, without changing anything.
     ///
     /// Credentials and region with their sources, the account, every permission that is missing, quotas and the time that
@@ -62,6 +69,15 @@ pub(crate) enum Command {
                       unknown option or provider"
     )]
     Policy(Policy),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Journal {
+    /// The journal.
+    pub(crate) journal: PathBuf,
+    /// The file to write; by default the standard output.
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -91,7 +107,7 @@ pub(crate) struct Policy {
 /// What is meant to be deployed.
 #[derive(Debug, Args)]
 pub(crate) struct Job {
-    /// The provider: aws, local.
+    /// The provider: aws, google, local.
     pub(crate) provider: String,
     /// An option that the job uses, as the provider's documentation names it; can be given several times. An unknown one
     /// is answered with those that there are.
@@ -124,7 +140,7 @@ pub(crate) struct Cleanup {
 
 #[derive(Debug, Args)]
 pub(crate) struct Report {
-    /// The provider: aws, local.
+    /// The provider: aws, google, local.
     pub(crate) provider: String,
     /// The run: its name or the beginning of it, the beginning of its deployment's id, `last`, or the path of its folder.
     pub(crate) run: Option<String>,
@@ -145,7 +161,7 @@ pub(crate) struct List {
 /// Where to look, and how to tell.
 #[derive(Debug, Args)]
 pub(crate) struct Place {
-    /// The provider: aws, local.
+    /// The provider: aws, google, local.
     pub(crate) provider: String,
     /// Look in this region; can be given several times. By default: in the configured one, and wherever the ledger of
     /// this home says that something is.

@@ -11,6 +11,7 @@ mod cleanup;
 mod cli;
 mod doctor;
 mod explain;
+mod journal;
 mod json;
 mod list;
 mod report;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
             Command::Cleanup(options) => cleanup::run(&options).await,
             Command::List(options) => list::run(&options).await,
             Command::Report(options) => report::run(&options),
+            Command::Journal(options) => journal::run(&options),
             Command::Doctor(options) => doctor::run(&options).await,
             Command::Policy(options) => doctor::policy(&options),
         }

@@ -33,6 +33,9 @@ const ENDPOINT: &str = "FAAST_TEST_ENDPOINT";
 /// The mode of the client that is killed.
 const MODE: &str = "FAAST_TEST_MODE";
 
+/// For so long nothing happens once all requests of a client have been read.
+const QUIET: Duration = Duration::from_millis(200);
+
 /// When the killed clients' deployments have long expired, and those of a client that has lived on have not.
 const LATER: Duration = Duration::from_hours(30);
 
@@ -138,7 +141,24 @@ impl Scene {
         let ended = client.wait_with_output().unwrap();
         let trap = self.trap.lock().unwrap();
         assert_eq!(ended.status.success(), !trap.sprung, "{point:?}: {}", String::from_utf8_lossy(&ended.stderr));
-        trap.sprung
+        let sprung = trap.sprung;
+        drop(trap);
+        self.until_quiet();
+        sprung
+    }
+
+    /// Until what the dead client had asked for is done: requests that it had sent are carried out all the same.
+    fn until_quiet(&self) {
+        let seen = || (self.aws.calls().len(), self.aws.leftovers());
+        let mut before = seen();
+        loop {
+            std::thread::sleep(QUIET);
+            let now = seen();
+            if now == before {
+                return;
+            }
+            before = now;
+        }
     }
 
     /// What there is beyond what has to stay.

@@ -6,6 +6,7 @@
 
 mod analysis;
 mod analyzer;
+mod store;
 mod tariff;
 
 use std::borrow::Cow;
@@ -14,6 +15,7 @@ use std::fmt::{self, Write as _};
 
 pub use self::analysis::{Analysis, Measured, Recommendation, Row};
 pub use self::analyzer::Analyzer;
+pub use self::store::{STORAGE, STORAGE_READS, STORAGE_WRITES, StoreBill, TRANSFER_OUT};
 pub(crate) use self::tariff::Tariff;
 
 /// An amount of a metric of a [`PriceTable`].

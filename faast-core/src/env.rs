@@ -121,6 +121,20 @@ pub(crate) fn debug() -> Option<String> {
     text(DEBUG)
 }
 
+/// The value of a variable that is not faast's own, but that a provider's documentation names (`GOOGLE_CLOUD_PROJECT`), if it
+/// is set to anything.
+pub fn variable(name: &str) -> Option<String> {
+    text(name).filter(|value| !value.is_empty())
+}
+
+/// Where a service of a provider is instead of at its usual place: `FAAST_<PROVIDER>_ENDPOINT_URL_<SERVICE>`, else
+/// `FAAST_<PROVIDER>_ENDPOINT_URL`, which is for all of them.
+pub fn endpoint_url(provider: &str, service: &str) -> Option<String> {
+    let general = format!("FAAST_{}_ENDPOINT_URL", provider.to_ascii_uppercase());
+    let own = format!("{general}_{}", service.to_ascii_uppercase());
+    variable(&own).or_else(|| variable(&general))
+}
+
 fn text(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }

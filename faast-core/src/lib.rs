@@ -6,9 +6,11 @@
 #![forbid(unsafe_code)]
 
 pub mod cache;
+pub mod control;
 pub mod cost;
 pub mod dispatch;
 pub mod function;
+pub mod journal;
 pub mod leak;
 pub mod ledger;
 pub mod log;

@@ -18,6 +18,7 @@ pub(crate) struct Counters {
     pub(crate) hedged: u64,
     pub(crate) duplicates: u64,
     pub(crate) throttled: u64,
+    pub(crate) replayed: u64,
     pub(crate) max_in_flight: u64,
 }
 
@@ -52,8 +53,12 @@ pub struct Stats {
     pub duplicates: u64,
     /// Requests that the service refused because of its limits.
     pub throttled: u64,
+    /// Results that came from a journal; their calls were not submitted.
+    pub replayed: u64,
     /// Requests in flight now.
     pub in_flight: u64,
+    /// Those of them that nobody waits for any more and that can't be ended: they run on, and cost.
+    pub abandoned: u64,
     /// Requests in flight at most so far.
     pub max_in_flight: u64,
     /// Calls that wait for admission or for their retry.
@@ -73,7 +78,9 @@ impl Stats {
             hedged: counters.hedged,
             duplicates: counters.duplicates,
             throttled: counters.throttled,
+            replayed: counters.replayed,
             in_flight: in_flight as u64,
+            abandoned: 0,
             max_in_flight: counters.max_in_flight,
             queued: queued as u64,
             functions,

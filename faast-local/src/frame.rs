@@ -25,6 +25,10 @@ const REUSED: usize = 2 << 20;
 /// Read at once; the size of the reusable buffer.
 const READ: usize = 64 * 1024;
 
+/// Room that is made for what a header claims before any of it has come: whoever writes into a worker's socket, such as a
+/// function with a stray descriptor, must not make the other side take gigabytes. What is longer grows as it comes.
+const TRUSTED: usize = 64 << 20;
+
 /// A frame that has arrived.
 #[derive(Debug)]
 pub(crate) struct Frame {
@@ -153,12 +157,13 @@ impl FrameReader {
                 self.buffer.clear();
                 self.start = 0;
                 // One frame of unusual size must not keep its memory for ever.
-                self.buffer.shrink_to(READ.max(len));
+                self.buffer.shrink_to(READ.max(len.min(TRUSTED)));
             } else if self.start + len > self.buffer.capacity() {
                 self.buffer.drain(..self.start);
                 self.start = 0;
             }
-            self.buffer.try_reserve(len.saturating_sub(self.buffer.len()).max(1)).map_err(io::Error::other)?;
+            let more = len.saturating_sub(self.buffer.len()).clamp(1, TRUSTED);
+            self.buffer.try_reserve(more).map_err(io::Error::other)?;
             if read(socket, &mut self.buffer)? == 0 {
                 return Ok(false);
             }
@@ -176,10 +181,15 @@ impl FrameReader {
         } else {
             Vec::new()
         };
-        blob.try_reserve_exact(len).map_err(io::Error::other)?;
+        blob.try_reserve_exact(len.min(TRUSTED)).map_err(io::Error::other)?;
         let here = len.min(self.buffer.len() - self.start);
         blob.extend_from_slice(self.advance(here));
         while blob.len() < len {
+            if blob.len() == blob.capacity() {
+                // Twice as much as has come, as long as that is claimed.
+                let more = (len - blob.len()).min(blob.len());
+                blob.try_reserve_exact(more).map_err(io::Error::other)?;
+            }
             if read(socket, &mut blob)? == 0 {
                 return Ok(None);
             }
@@ -249,6 +259,52 @@ mod tests {
         }
         assert!(frames.next(&far).unwrap().is_none(), "a torn frame is the end");
         sender.join().unwrap();
+    }
+
+    #[test]
+    fn payloads_above_what_is_trusted_arrive_whole() {
+        let (near, far) = UnixStream::pair().unwrap();
+        let blob: Vec<u8> = (0..TRUSTED + (TRUSTED / 3)).map(|at| at.to_le_bytes()[0]).collect();
+        let mut outgoing = frame(1, b"head", Some((0, Bytes::from(blob.clone()))));
+        let sender = std::thread::spawn(move || outgoing.send(near.as_fd(), SendFlags::empty()).unwrap());
+        let frame = FrameReader::new().next(&far).unwrap().unwrap();
+        assert!(frame.blob.unwrap().1 == blob);
+        assert!(sender.join().unwrap());
+    }
+
+    #[test]
+    fn a_header_that_lies_is_given_no_more_room_than_is_trusted() {
+        for claimed in [[u32::MAX.into(), 0], [0, 1 << 40], [u32::MAX.into(), u64::MAX], [4, u64::MAX]] {
+            let (mut near, far) = UnixStream::pair().unwrap();
+            let [head, blob]: [u64; 2] = claimed;
+            let mut bytes = 7_u64.to_le_bytes().to_vec();
+            bytes.extend_from_slice(&head.to_le_bytes()[..4]);
+            bytes.extend_from_slice(&[0; 4]);
+            bytes.extend_from_slice(&blob.to_le_bytes());
+            bytes.extend_from_slice(&[1; 100]);
+            io::Write::write_all(&mut near, &bytes).unwrap();
+            drop(near);
+            let mut frames = FrameReader::new();
+            assert!(matches!(frames.next(&far), Ok(None) | Err(_)), "{claimed:?}");
+            assert!(frames.buffer.capacity() <= TRUSTED + READ, "{}", frames.buffer.capacity());
+        }
+    }
+
+    #[test]
+    fn damaged_frames_end_the_stream_or_are_frames() {
+        let mut whole = frame(3, b"a head of some length", Some((0, Bytes::from(vec![5; BLOB_FROM]))));
+        let mut valid = std::mem::take(&mut whole.head);
+        valid.extend_from_slice(&whole.blob);
+        for seed in 0..3_000 {
+            let (mut near, far) = UnixStream::pair().unwrap();
+            let bytes = faast_testkit::hostile::bytes(seed, &valid);
+            // The socket takes so much at once.
+            io::Write::write_all(&mut near, &bytes).unwrap();
+            drop(near);
+            let mut frames = FrameReader::new();
+            while let Ok(Some(_)) = frames.next(&far) {}
+            assert!(frames.buffer.capacity() <= TRUSTED + READ, "seed {seed}");
+        }
     }
 
     #[test]

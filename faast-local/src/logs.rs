@@ -3,9 +3,10 @@
 //! The folder is `~/.faast/local/logs/<deployment>`; a file in it names the client's process, so that a later run can
 //! tell what a dead one has left behind, and another when nobody needs it any more. Logs are for people: where they can't be written, work goes on without.
 
-use std::fmt::Write as _;
+use std::fmt::Write;
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -32,8 +33,8 @@ impl Logs {
     pub(crate) fn create(cache: &CacheFolder, deployment: &DeploymentId, expires: SystemTime) -> Self {
         let name = format!("{}/{deployment}", CacheFolder::LOGS);
         let made = cache.folder(&name).and_then(|folder| {
-            fs::write(folder.join(OWNER), std::process::id().to_string())?;
-            fs::write(folder.join(EXPIRES), seconds(expires))?;
+            write(&folder.join(OWNER), &std::process::id().to_string())?;
+            write(&folder.join(EXPIRES), &seconds(expires))?;
             Ok(folder)
         });
         match made {
@@ -50,7 +51,7 @@ impl Logs {
 
     /// Moves the time of expiry.
     pub(crate) fn renew(&self, until: SystemTime) -> std::io::Result<()> {
-        self.folder.as_ref().map_or(Ok(()), |folder| fs::write(folder.join(EXPIRES), seconds(until)))
+        self.folder.as_ref().map_or(Ok(()), |folder| write(&folder.join(EXPIRES), &seconds(until)))
     }
 
     /// Leaves the folder to the user: from now on it is no stray of anybody.
@@ -80,6 +81,12 @@ impl Logs {
     pub(crate) fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
     }
+}
+
+/// Writes a file for the user alone. Not synced: a deployment would wait for the disk.
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
 }
 
 /// The process that a log folder belongs to.

@@ -8,6 +8,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -74,7 +75,8 @@ impl Launch {
 }
 
 fn log_file(path: Option<&Path>) -> Stdio {
-    path.and_then(|path| File::options().append(true).create(true).open(path).ok())
+    // For the user alone, as everything that faast writes: functions print what they like.
+    path.and_then(|path| File::options().append(true).create(true).mode(0o600).open(path).ok())
         .map_or_else(Stdio::null, Stdio::from)
 }
 

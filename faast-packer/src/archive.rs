@@ -1,6 +1,6 @@
 //! The zip archive: the same entries give the same bytes, on every machine and at any time.
 //!
-//! Responsible for the form only. Another form for other platforms would take the same entries.
+//! Responsible for the form only; [`crate::layer`] is another one of the same entries.
 
 use std::io::{self, Cursor, Write as _};
 

@@ -118,21 +118,26 @@ impl CargoBuild {
         let triple = target.platform()?.triple;
         let gnu = format!("{triple}-gnu");
         let has_gnu = self.is_installed(&gnu)?;
-        if has_gnu && toolbox::has_zigbuild() {
-            let (major, minor) = target.glibc;
-            return Ok(vec![Way { tool: Tool::Zigbuild, target: format!("{gnu}.{major}.{minor}") }]);
-        }
+        let has_zigbuild = toolbox::has_zigbuild();
         let mut ways = Vec::new();
-        if has_gnu {
-            ways.push(Way { tool: Tool::Cargo, target: gnu.clone() });
+        match target.glibc {
+            Some((major, minor)) if has_gnu && has_zigbuild => {
+                return Ok(vec![Way { tool: Tool::Zigbuild, target: format!("{gnu}.{major}.{minor}") }]);
+            }
+            Some(_) if has_gnu => ways.push(Way { tool: Tool::Cargo, target: gnu.clone() }),
+            // With the libraries of this machine, which have to be for the same processor.
+            None if has_gnu && target.is_like_here() => ways.push(Way { tool: Tool::Cargo, target: gnu.clone() }),
+            _ => {}
         }
         // Static, so it starts anywhere; second because its allocator is slow.
         let musl = format!("{triple}-musl");
         if self.is_installed(&musl)? {
-            ways.push(Way { tool: Tool::Cargo, target: musl });
+            let tool = if has_zigbuild { Tool::Zigbuild } else { Tool::Cargo };
+            ways.push(Way { tool, target: musl.clone() });
         }
         if ways.is_empty() {
-            return Err(Error::new(ErrorKind::Config, format!("there is no Rust target `{gnu}` on this machine"))
+            let wanted = if target.glibc.is_some() { gnu } else { musl };
+            return Err(Error::new(ErrorKind::Config, format!("there is no Rust target `{wanted}` on this machine"))
                 .with_hint(remedy::to_install(target)));
         }
         Ok(ways)

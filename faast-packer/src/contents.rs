@@ -1,6 +1,6 @@
 //! What goes into a package: the program, what starts it, and the included files.
 //!
-//! Responsible for names, permissions and sizes; [`crate::archive`] writes them in one form or another. Invariant: names
+//! Responsible for names, permissions and sizes; [`crate::archive`] and [`crate::layer`] write them in their forms. Invariant: names
 //! are relative, of plain parts, sorted, each once, and nothing that lies outside of the staged folder gets in.
 
 use std::fs::{self, File};
@@ -35,6 +35,16 @@ pub(crate) enum Content {
 }
 
 impl Entry {
+    /// A file that can be run.
+    pub(crate) fn program(name: impl Into<String>, bytes: Vec<u8>) -> Self {
+        Self { name: name.into(), executable: true, content: Content::Memory(bytes) }
+    }
+
+    /// A file that can be read.
+    pub(crate) fn data(name: impl Into<String>, bytes: Vec<u8>) -> Self {
+        Self { name: name.into(), executable: false, content: Content::Memory(bytes) }
+    }
+
     pub(crate) fn size(&self) -> u64 {
         match &self.content {
             Content::Memory(bytes) => bytes.len() as u64,
@@ -73,11 +83,12 @@ impl Included {
             });
         }
         files.sort_by(|a, b| a.name.cmp(&b.name));
-        match files.iter().find(|file| [BOOTSTRAP, PROGRAM].contains(&file.name.as_str())) {
-            Some(file) => Err(Error::new(ErrorKind::Config, format!("`{}` is a name that packages need", file.name))
-                .with_hint("give the included file another name, or put it into a folder")),
-            None => Ok(Self(files)),
-        }
+        Ok(Self(files))
+    }
+
+    /// The size of all of them, in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.0.iter().map(Entry::size).sum()
     }
 
     /// The bytes of an included file, if there is one of that name.
@@ -105,17 +116,20 @@ impl Included {
 /// The program and what starts it, with the included files, sorted.
 ///
 /// Without arguments the program itself is `bootstrap`. Platforms give none, so with arguments it is a script.
-pub(crate) fn with_program(program: Vec<u8>, arguments: &[String], included: Included) -> Vec<Entry> {
-    let entry = |name: &str, bytes| Entry { name: name.into(), executable: true, content: Content::Memory(bytes) };
+pub(crate) fn with_program(program: Vec<u8>, arguments: &[String], included: Included) -> Result<Vec<Entry>> {
     let mut entries = included.into_entries();
+    if let Some(file) = entries.iter().find(|file| [BOOTSTRAP, PROGRAM].contains(&file.name.as_str())) {
+        return Err(Error::new(ErrorKind::Config, format!("`{}` is a name that packages need", file.name))
+            .with_hint("give the included file another name, or put it into a folder"));
+    }
     if arguments.is_empty() {
-        entries.push(entry(BOOTSTRAP, program));
+        entries.push(Entry::program(BOOTSTRAP, program));
     } else {
-        entries.push(entry(BOOTSTRAP, script(arguments).into_bytes()));
-        entries.push(entry(PROGRAM, program));
+        entries.push(Entry::program(BOOTSTRAP, script(arguments).into_bytes()));
+        entries.push(Entry::program(PROGRAM, program));
     }
     entries.sort_by(|a, b| a.name.cmp(&b.name));
-    entries
+    Ok(entries)
 }
 
 /// Needs nothing but a shell, and works from any folder.

@@ -5,9 +5,9 @@
 //! or an error, never a panic and never an endless loop.
 
 use object::elf::{
-    DT_FLAGS_1, DT_NEEDED, DT_STRSZ, DT_STRTAB, DT_VERNEED, DT_VERNEEDNUM, Dyn64, DynamicTag, EM_386, EM_AARCH64,
-    EM_ARM, EM_RISCV, EM_X86_64, ET_DYN, ET_EXEC, FileHeader64, Machine, PT_LOAD, ProgramHeader64, SHT_DYNSYM, Vernaux,
-    Verneed,
+    DT_FLAGS_1, DT_NEEDED, DT_RPATH, DT_RUNPATH, DT_STRSZ, DT_STRTAB, DT_VERDEF, DT_VERDEFNUM, DT_VERNEED,
+    DT_VERNEEDNUM, Dyn64, DynamicTag, EM_386, EM_AARCH64, EM_ARM, EM_RISCV, EM_X86_64, ET_DYN, ET_EXEC, FileHeader64,
+    Machine, PT_LOAD, ProgramHeader64, SHT_DYNSYM, Verdaux, Verdef, Vernaux, Verneed,
 };
 use object::read::ReadRef as _;
 use object::read::elf::{FileHeader as _, ProgramHeader as _, Sym as _};
@@ -54,6 +54,10 @@ pub(crate) struct Elf<'d> {
     pub(crate) libraries: Vec<&'d str>,
     /// Also those that only weak symbols need: the loader makes no difference.
     pub(crate) needs: Vec<Need<'d>>,
+    /// The versions that it offers to others.
+    pub(crate) offers: Vec<&'d str>,
+    /// Where it wants its libraries to be looked for, with the loader's placeholders.
+    pub(crate) run_paths: Vec<&'d str>,
     data: &'d [u8],
 }
 
@@ -76,6 +80,8 @@ impl<'d> Elf<'d> {
             interpreter,
             libraries: Vec::new(),
             needs: Vec::new(),
+            offers: Vec::new(),
+            run_paths: Vec::new(),
             data,
         };
         if !dynamic.is_empty() {
@@ -84,6 +90,10 @@ impl<'d> Elf<'d> {
                 elf.libraries.push(strings.get(offset)?);
             }
             elf.needs = version_needs(&segments, &dynamic, &strings)?;
+            elf.offers = version_offers(&segments, &dynamic, &strings)?;
+            for offset in values(&dynamic, DT_RPATH).chain(values(&dynamic, DT_RUNPATH)) {
+                elf.run_paths.extend(strings.get(offset)?.split(':').filter(|folder| !folder.is_empty()));
+            }
         }
         Ok(elf)
     }
@@ -246,6 +256,29 @@ fn version_needs<'d>(
         }
     }
     Ok(needs)
+}
+
+/// The list of versions; the first name of each is its own, the others are of versions that it follows.
+fn version_offers<'d>(
+    segments: &Segments<'d>,
+    dynamic: &[&Dyn64<LittleEndian>],
+    strings: &Strings<'d>,
+) -> Result<Vec<&'d str>, Unreadable> {
+    let damaged = || Unreadable::Damaged("the versions that it offers can't be read");
+    let Some(address) = values(dynamic, DT_VERDEF).next() else { return Ok(Vec::new()) };
+    let mut at = segments.offset_of(address).ok_or_else(damaged)?;
+    let mut offers = Vec::new();
+    for _ in 0..values(dynamic, DT_VERDEFNUM).next().unwrap_or(0) {
+        let version: &Verdef<LittleEndian> = segments.data.read_at(at).map_err(|()| damaged())?;
+        let name_at = at + u64::from(version.vd_aux.get(LE));
+        let name: &Verdaux<LittleEndian> = segments.data.read_at(name_at).map_err(|()| damaged())?;
+        offers.push(strings.get(name.vda_name.get(LE).into())?);
+        match version.vd_next.get(LE) {
+            0 => break,
+            next => at += u64::from(next),
+        }
+    }
+    Ok(offers)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Whether an executable can start on the target, found out before anything is uploaded.
 //!
 //! Responsible for the rules: machine, interpreter, libraries, versions of glibc. A library that the target does not have
-//! may come along as `lib/<name>`, and is then judged by the same rules.
+//! may come along as `lib/<name>`, and is then judged by the same rules. Where the target has nothing at all,
+//! [`crate::loader`] goes by the same words.
 
 use std::collections::BTreeSet;
 
@@ -34,6 +35,14 @@ pub(crate) enum Unfit {
     Glibc { version: String, symbols: Vec<String>, has: (u32, u32) },
     #[error("needs the included library `{LIBRARY_FOLDER}/{library}`, which {cause}")]
     Included { library: String, cause: Box<Self> },
+    #[error("is started by `{0}`, which this machine does not have")]
+    NoLoader(String),
+    #[error("needs the library `{0}`, which this machine does not have")]
+    NotHere(String),
+    #[error("needs {version} of the library `{library}`, and this machine has another one")]
+    NotOffered { library: String, version: String },
+    #[error("needs the library `{library}`, which {cause}")]
+    Along { library: String, cause: Box<Self> },
 }
 
 fn for_symbols(symbols: &[String]) -> String {
@@ -51,7 +60,7 @@ pub(crate) type Included<'a> = &'a dyn Fn(&str) -> Result<Option<Vec<u8>>>;
 /// The outer error is about reading, the inner one about what was read.
 pub(crate) fn check(executable: &[u8], target: Target, included: Included<'_>) -> Result<Result<(), Unfit>> {
     let platform = target.platform()?;
-    let mut missing = match check_file(executable, target, platform, Role::Program) {
+    let mut missing = match check_program(executable, target, platform) {
         Ok(missing) => missing,
         Err(unfit) => return Ok(Err(unfit)),
     };
@@ -61,7 +70,7 @@ pub(crate) fn check(executable: &[u8], target: Target, included: Included<'_>) -
             continue;
         }
         let Some(bytes) = included(&library)? else { return Ok(Err(Unfit::Library(library))) };
-        match check_file(&bytes, target, platform, Role::Library) {
+        match check_library(&bytes, target, platform) {
             Ok(more) => missing.extend(more),
             Err(cause) => return Ok(Err(Unfit::Included { library, cause: Box::new(cause) })),
         }
@@ -69,27 +78,38 @@ pub(crate) fn check(executable: &[u8], target: Target, included: Included<'_>) -
     Ok(Ok(()))
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Program,
-    Library,
+/// Judges the program; gives back the libraries that have to come along.
+fn check_program(bytes: &[u8], target: Target, platform: &Platform) -> Result<Vec<String>, Unfit> {
+    let elf = program(bytes, target, platform)?;
+    if let Some(found) = elf.interpreter.filter(|found| *found != platform.interpreter) {
+        return Err(Unfit::Interpreter { found: found.into(), wanted: platform.interpreter });
+    }
+    missing(&elf, target, platform)
 }
 
-/// Judges one file; gives back the libraries that have to come along.
-fn check_file(bytes: &[u8], target: Target, platform: &Platform, role: Role) -> Result<Vec<String>, Unfit> {
+/// Judges a library that comes along; gives back the libraries that it needs besides.
+fn check_library(bytes: &[u8], target: Target, platform: &Platform) -> Result<Vec<String>, Unfit> {
+    missing(&of_machine(bytes, target, platform)?, target, platform)
+}
+
+/// What a file says of itself, if it is a program for the machine.
+pub(crate) fn program<'d>(bytes: &'d [u8], target: Target, platform: &Platform) -> Result<Elf<'d>, Unfit> {
+    let elf = of_machine(bytes, target, platform)?;
+    if elf.kind == Kind::Executable { Ok(elf) } else { Err(Unfit::NotExecutable) }
+}
+
+/// What a file says of itself, if it is for the machine.
+pub(crate) fn of_machine<'d>(bytes: &'d [u8], target: Target, platform: &Platform) -> Result<Elf<'d>, Unfit> {
     let elf = Elf::read(bytes)?;
     if elf.machine != platform.machine {
         return Err(Unfit::Machine { found: machine_name(elf.machine), wanted: target.arch.to_string() });
     }
-    if role == Role::Program {
-        if elf.kind != Kind::Executable {
-            return Err(Unfit::NotExecutable);
-        }
-        if let Some(found) = elf.interpreter.filter(|found| *found != platform.interpreter) {
-            return Err(Unfit::Interpreter { found: found.into(), wanted: platform.interpreter });
-        }
-    }
-    check_versions(&elf, target)?;
+    Ok(elf)
+}
+
+/// The libraries that the target does not have.
+fn missing(elf: &Elf<'_>, target: Target, platform: &Platform) -> Result<Vec<String>, Unfit> {
+    check_versions(elf, target)?;
     let loader = platform.interpreter.rsplit('/').next();
     let missing = elf.libraries.iter().filter(|name| !LIBRARIES.contains(name) && Some(**name) != loader);
     Ok(missing.map(|name| (*name).to_owned()).collect())
@@ -98,11 +118,9 @@ fn check_file(bytes: &[u8], target: Target, platform: &Platform, role: Role) -> 
 fn check_versions(elf: &Elf<'_>, target: Target) -> Result<(), Unfit> {
     let needed = |need: &Need<'_>| Some((glibc_version(need.version)?, need.version.to_owned()));
     let Some((at_least, version)) = elf.needs.iter().filter_map(needed).max() else { return Ok(()) };
-    if at_least <= target.glibc {
-        return Ok(());
-    }
+    let Some(has) = target.glibc.filter(|has| at_least > *has) else { return Ok(()) };
     let symbols = elf.symbols_of(&version).into_iter().map(str::to_owned).collect();
-    Err(Unfit::Glibc { version, symbols, has: target.glibc })
+    Err(Unfit::Glibc { version, symbols, has })
 }
 
 /// The glibc that has a version; `None` for versions of other libraries.

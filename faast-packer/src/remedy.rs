@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use faast_core::Arch;
-
 use crate::Target;
 use crate::contents::Entry;
 use crate::fit::{LIBRARY_FOLDER, Unfit};
@@ -24,6 +22,11 @@ pub(crate) fn for_unfit(unfit: &Unfit, subject: &Subject, target: Target) -> Str
             )
         }
         Unfit::NotExecutable => "name the executable of a binary, an example or a test".into(),
+        Unfit::NotHere(name) => format!(
+            "install it, link it statically, or put it into the folder `{LIBRARY_FOLDER}` and \
+             `.include(\"{LIBRARY_FOLDER}/{name}\")`"
+        ),
+        Unfit::Along { cause, .. } => for_unfit(cause, subject, target),
         Unfit::Included { library, .. } => format!("include a `{LIBRARY_FOLDER}/{library}` that was made for {target}"),
         _ => match subject {
             Subject::Running => {
@@ -32,11 +35,11 @@ pub(crate) fn for_unfit(unfit: &Unfit, subject: &Subject, target: Target) -> Str
             }
             Subject::Given(_) => {
                 let triple = target.platform().map_or("", |platform| platform.triple);
-                let (major, minor) = target.glibc;
-                format!(
-                    "build it for {target}: `cargo zigbuild --release --target {triple}-gnu.{major}.{minor}`; that needs {}",
-                    to_install(target)
-                )
+                let command = match target.glibc {
+                    Some((major, minor)) => format!("cargo zigbuild --release --target {triple}-gnu.{major}.{minor}"),
+                    None => format!("cargo build --release --target {triple}-musl"),
+                };
+                format!("build it for {target}: `{command}`; that needs {}", to_install(target))
             }
             Subject::Built { .. } => format!("it can be built for {target} with {}", to_install(target)),
         },
@@ -58,12 +61,12 @@ pub(crate) fn for_functions(subject: &Subject) -> String {
 
 /// What has to be installed so that a build for the target works.
 pub(crate) fn to_install(target: Target) -> String {
-    let host = Arch::of_this_machine().filter(|_| cfg!(target_os = "linux"));
-    match target.platform() {
-        Ok(platform) if host != Some(target.arch) => {
-            format!("`rustup target add {}-gnu`, {ZIGBUILD}", platform.triple)
-        }
-        _ => ZIGBUILD.into(),
+    let triple = target.platform().map_or("", |platform| platform.triple);
+    match target.glibc {
+        None if target.is_like_here() => format!("`rustup target add {triple}-musl`"),
+        None => format!("`rustup target add {triple}-musl`, {ZIGBUILD}"),
+        Some(_) if target.is_like_here() => ZIGBUILD.into(),
+        Some(_) => format!("`rustup target add {triple}-gnu`, {ZIGBUILD}"),
     }
 }
 
@@ -99,6 +102,8 @@ fn describe(executable: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use faast_core::Arch;
+
     use super::*;
 
     #[test]
@@ -132,6 +137,18 @@ mod tests {
             );
             let is_here = cfg!(target_os = "linux") && Arch::of_this_machine() == Some(arch);
             assert_eq!(hint.contains(&format!("rustup target add {triple}")), !is_here, "{hint}");
+        }
+    }
+
+    #[test]
+    fn where_nothing_is_a_static_program_runs() {
+        let unfit = Unfit::Along { library: "liba.so".into(), cause: Box::new(Unfit::NotHere("libb.so".into())) };
+        let hint = |unfit| for_unfit(unfit, &Subject::Given("x".into()), Target::bare(Arch::X86_64));
+        assert!(hint(&unfit).starts_with("install it"), "{unfit}");
+        let unfit = Unfit::NoLoader("/lib/ld-other.so.1".into());
+        let hint = hint(&unfit);
+        for part in ["--target x86_64-unknown-linux-musl", "rustup target add x86_64-unknown-linux-musl"] {
+            assert!(hint.contains(part), "{hint}");
         }
     }
 }

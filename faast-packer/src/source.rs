@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use faast_core::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
 
 use crate::CargoBuild;
 use crate::contents::unreadable;
@@ -65,11 +66,17 @@ impl Subject {
 
     /// Its file name, for copies that people look at.
     pub(crate) fn name(&self) -> String {
-        let path = match self {
-            Self::Running => std::env::current_exe().unwrap_or_default(),
-            Self::Given(path) | Self::Built { path, .. } => path.clone(),
-        };
-        path.file_name().map_or_else(|| "program".into(), |name| name.to_string_lossy().into_owned())
+        let path = self.path();
+        let name = path.as_deref().and_then(Path::file_name);
+        name.map_or_else(|| "program".into(), |name| name.to_string_lossy().into_owned())
+    }
+
+    /// Where it is, if that is known.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        match self {
+            Self::Running => std::env::current_exe().ok(),
+            Self::Given(path) | Self::Built { path, .. } => Some(path.clone()),
+        }
     }
 }
 
@@ -116,7 +123,7 @@ impl Executable {
 }
 
 /// What tells one state of a file from another without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stamp {
     device: u64,
     inode: u64,
@@ -126,6 +133,11 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
+    /// The state of a file, if there is one.
+    pub(crate) fn of_path(path: &Path) -> Option<Self> {
+        path.metadata().ok().filter(Metadata::is_file).map(|data| Self::of(&data))
+    }
+
     fn of(data: &Metadata) -> Self {
         Self {
             device: data.dev(),

@@ -2,8 +2,8 @@
 //!
 //! Responsible for finding, keeping and removing them. Two kinds of files are in the folder: a *memo* tells the hash of
 //! an executable by what the file system says of it, so that it need not be read; a *package* is an archive and a record
-//! with its hash, found by the hash of all that went into it. Invariant: what is found is what was kept: an archive with
-//! another hash than its record tells is not used. Nothing here is needed: what can't be kept is a warning.
+//! with its hash, found by the hash of all that the user put into it; the record also names the files of this machine that
+//! are in it. Invariant: what is found is what was kept: an archive with another hash than its record tells is not used. Nothing here is needed: what can't be kept is a warning.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,11 +16,11 @@ use faast_core::log::Channel;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::Package;
 use crate::source::Stamp;
 
 /// A hash, as file names and records have it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub(crate) struct Hash(pub(crate) [u8; 32]);
 
 impl Hash {
@@ -47,12 +47,51 @@ impl std::fmt::Display for Hash {
     }
 }
 
-/// What is known of an archive without reading it.
-#[derive(Debug, Serialize, Deserialize)]
-struct Record {
-    archive: String,
-    executable: String,
-    unpacked: u64,
+impl From<Hash> for String {
+    fn from(hash: Hash) -> Self {
+        hash.to_string()
+    }
+}
+
+impl TryFrom<String> for Hash {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> std::result::Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("no hash")
+    }
+}
+
+/// In which form files are archived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Zip,
+    Layer,
+}
+
+impl Form {
+    /// How the names of such archives end.
+    pub(crate) fn extension(self) -> &'static str {
+        match self {
+            Self::Zip => "zip",
+            Self::Layer => "tar.gz",
+        }
+    }
+}
+
+/// An archive, and as its record what is known of it besides.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Archive {
+    #[serde(skip)]
+    pub(crate) bytes: Bytes,
+    pub(crate) sha256: Hash,
+    /// Of the program in it.
+    pub(crate) executable: Hash,
+    /// The size of all files together.
+    pub(crate) unpacked: u64,
+    /// Of a layer before it is compressed.
+    pub(crate) tar: Option<Hash>,
+    /// Files of this machine that are in it, as they were.
+    pub(crate) here: Vec<(PathBuf, Stamp)>,
 }
 
 /// The folder of packages at one moment.
@@ -80,29 +119,23 @@ impl<'a> Store<'a> {
         }
     }
 
-    /// The package with that key, if it is there, whole and not too old.
-    pub(crate) fn package(&self, key: Hash) -> Option<Package> {
-        let record: Record = serde_json::from_slice(&self.fresh(&format!("{key}.json"))?).ok()?;
-        let bytes = Bytes::from(self.fresh(&format!("{key}.zip"))?);
-        let sha256 = Hash::of(&bytes);
-        if Hash::parse(&record.archive) != Some(sha256) {
+    /// The archive with that key, if it is there, whole, not too old, and made of what this machine still has.
+    pub(crate) fn archive(&self, key: Hash, form: Form) -> Option<Archive> {
+        let record: Archive = serde_json::from_slice(&self.fresh(&format!("{key}.json"))?).ok()?;
+        let bytes = Bytes::from(self.fresh(&format!("{key}.{}", form.extension()))?);
+        if Hash::of(&bytes) != record.sha256 {
             log!(Channel::Warning, "the package {key} in the cache is damaged; it is made again");
             return None;
         }
-        let executable_sha256 = Hash::parse(&record.executable)?.0;
-        Some(Package { bytes, sha256: sha256.0, executable_sha256, unpacked: record.unpacked })
+        let is_same = record.here.iter().all(|(path, stamp)| Stamp::of_path(path) == Some(*stamp));
+        is_same.then_some(Archive { bytes, ..record })
     }
 
-    /// Keeps a package, and removes what is too old. The record goes last: without it there is no package.
-    pub(crate) fn keep(&self, key: Hash, package: &Package) {
+    /// Keeps an archive, and removes what is too old. The record goes last: without it there is no archive.
+    pub(crate) fn keep(&self, key: Hash, form: Form, archive: &Archive) {
         self.remove_old();
-        let record = Record {
-            archive: Hash(package.sha256).to_string(),
-            executable: Hash(package.executable_sha256).to_string(),
-            unpacked: package.unpacked,
-        };
-        if self.write(&format!("{key}.zip"), &package.bytes)
-            && let Ok(record) = serde_json::to_vec(&record)
+        if self.write(&format!("{key}.{}", form.extension()), &archive.bytes)
+            && let Ok(record) = serde_json::to_vec(archive)
         {
             self.write(&format!("{key}.json"), &record);
         }

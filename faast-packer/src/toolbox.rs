@@ -20,6 +20,8 @@ pub struct Toolbox {
     pub zig: bool,
     /// The compiler's targets for it, the best first, and whether each is installed.
     pub targets: Vec<(String, bool)>,
+    /// Whether a static program is wanted, or one of this machine's kind: an image has libraries of this machine only.
+    bare: bool,
     /// What to install so that a build for the target works.
     pub hint: String,
 }
@@ -34,19 +36,24 @@ impl Toolbox {
         let (zigbuild, zig) = (has_zigbuild(), has_zig());
         let of_one = |target: &Target| {
             let triple = target.platform()?.triple;
-            let names = [format!("{triple}-gnu"), format!("{triple}-musl")];
+            let bare = target.glibc.is_none();
+            let mut names = vec![format!("{triple}-gnu"), format!("{triple}-musl")];
+            if bare && !target.is_like_here() {
+                names.remove(0);
+            }
             let installed: io::Result<Vec<bool>> = names.iter().map(|it| is_installed(it, Path::new("."))).collect();
             let rustc = installed.is_ok();
-            let targets = names.into_iter().zip(installed.unwrap_or_else(|_| vec![false; 2])).collect();
-            Ok(Self { rustc, zigbuild, zig, targets, hint: remedy::to_install(*target) })
+            let installed = installed.unwrap_or_else(|_| vec![false; names.len()]);
+            let targets = names.into_iter().zip(installed).collect();
+            Ok(Self { rustc, zigbuild, zig, targets, bare, hint: remedy::to_install(*target) })
         };
         targets.iter().map(of_one).collect()
     }
 
     /// Whether a build for the target has all that it needs.
     pub fn can_build(&self) -> bool {
-        let [gnu, musl] = [0, 1].map(|at| self.targets.get(at).is_some_and(|(_, installed)| *installed));
-        musl || gnu && self.zigbuild && self.zig
+        let usable = |target: &str| self.bare || target.ends_with("-musl") || self.zigbuild && self.zig;
+        self.targets.iter().any(|(target, installed)| *installed && usable(target))
     }
 }
 
@@ -82,7 +89,8 @@ mod tests {
             rustc: true,
             zigbuild,
             zig,
-            targets: vec![("gnu".into(), gnu), ("musl".into(), musl)],
+            targets: vec![("x86_64-unknown-linux-gnu".into(), gnu), ("x86_64-unknown-linux-musl".into(), musl)],
+            bare: false,
             hint: String::new(),
         };
         assert!(toolbox(true, true, true, false).can_build());
@@ -92,5 +100,6 @@ mod tests {
         {
             assert!(!missing.can_build(), "{missing:?}");
         }
+        assert!(Toolbox { bare: true, ..toolbox(false, false, true, false) }.can_build(), "libraries come along");
     }
 }

@@ -3,7 +3,9 @@
 //! [`conformance!`] expands into one named test for each promise of the provider contract; every one of them can be
 //! called singly, see [`mod@conformance`]. [`memory::Memory`] runs functions on threads of the client, with whatever
 //! capabilities a test needs. [`fault::Faulty`] wraps any provider and loses, delays and repeats, by a seed.
-//! Behind feature `emulator-aws`, `emulator_aws` is the part of AWS that faast uses, on a port of this machine.
+//! [`hostile`] damages what is read from outside. [`mod@soak`] says whether what a process holds grows.
+//! Behind feature `emulator-aws`, `emulator_aws` is the part of AWS that faast uses, on a port of this machine; behind
+//! `emulator-google`, `emulator_google` that of Google Cloud.
 
 #![forbid(unsafe_code)]
 
@@ -12,9 +14,13 @@ pub mod conformance;
 mod emulator;
 #[cfg(feature = "emulator-aws")]
 pub mod emulator_aws;
+#[cfg(feature = "emulator-google")]
+pub mod emulator_google;
 pub mod fault;
+pub mod hostile;
 pub mod memory;
 pub mod probe;
+pub mod soak;
 
 mod intercept;
 mod remote;

@@ -11,8 +11,10 @@ pub use faast_core::private as __private;
 pub use faast_core::{
     Arch, Bound, Builder, Call, CancelToken, Cloud, CloudEvent, CloudEventKind, Context, Detail, Error, ErrorKind,
     Estimate, Events, FunctionStats, Gc, Hedge, Interval, Items, Keyed, Map, Quote, Result, Run, Stats, StreamCall,
-    Timings, context, cost,
+    Timings, context, cost, journal,
 };
+#[cfg(feature = "google")]
+pub use faast_google::Google;
 #[cfg(feature = "local")]
 pub use faast_local::Local;
 
@@ -31,6 +33,12 @@ pub fn local() -> Builder<Local> {
 #[cfg(feature = "aws")]
 pub fn aws() -> Builder<Aws> {
     Builder::new(Aws::new())
+}
+
+/// Google Cloud Run.
+#[cfg(feature = "google")]
+pub fn google() -> Builder<Google> {
+    Builder::new(Google::new())
 }
 
 /// A provider chosen at run time, by its name.
@@ -64,6 +72,8 @@ pub mod prelude {
     #[cfg(feature = "aws")]
     pub use faast_aws::AwsOptions;
     pub use faast_core::{Call, Cloud, StreamCall};
+    #[cfg(feature = "google")]
+    pub use faast_google::GoogleOptions;
     #[cfg(feature = "local")]
     pub use faast_local::LocalOptions;
 }

@@ -7,7 +7,8 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::command::{CommandLine, root};
-use crate::test_aws;
+use crate::test_aws::AWS;
+use crate::test_google::GOOGLE;
 use crate::tidy;
 use crate::tidy::readme::SET_UP;
 
@@ -27,8 +28,12 @@ enum What {
     Tidy,
     /// `cargo xtask test-aws` with this word, in this process.
     Aws(&'static str),
+    /// `cargo xtask test-google` with this word, in this process.
+    Google(&'static str),
     /// The suite under nextest, where that is installed.
     Nextest,
+    /// `cargo deny` on the dependencies, where that is installed.
+    Deny,
     /// A crate that is no member of the workspace, by its manifest.
     Outside(&'static str),
 }
@@ -38,7 +43,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "lints",
         what: What::Run(
-            "cargo clippy --workspace --all-targets --features faast-aws/independent,faast-aws/live,xtask/bench-aws -- -D warnings",
+            "cargo clippy --workspace --all-targets --features faast-aws/independent,faast-aws/live,faast-google/independent,faast-google/live,xtask/bench-aws,xtask/bench-google -- -D warnings",
         ),
     },
     Step {
@@ -50,15 +55,19 @@ const STEPS: &[Step] = &[
         what: What::RunWith("RUSTDOCFLAGS", "-Dwarnings", "cargo doc --workspace --no-deps"),
     },
     Step { name: "tidy", what: What::Tidy },
+    Step { name: "dependencies", what: What::Deny },
     Step { name: "macro diagnostics", what: What::Run("cargo test -p faast --test ui") },
     Step { name: "tests under nextest", what: What::Nextest },
     Step { name: "aws, emulated", what: What::Aws("--emulated") },
     Step { name: "aws, independent", what: What::Aws("--independent") },
+    Step { name: "google, emulated", what: What::Google("--emulated") },
+    Step { name: "google, independent", what: What::Google("--independent") },
     Step { name: "a third party's provider", what: What::Outside("third-party/http-pool/Cargo.toml") },
     Step { name: "aws, frozen between calls", what: What::Outside("third-party/lambda-simulator/Cargo.toml") },
     Step { name: "features: none", what: What::Run("cargo check -p faast --no-default-features") },
     Step { name: "features: local", what: What::Run("cargo check -p faast --no-default-features --features local") },
     Step { name: "features: aws", what: What::Run("cargo check -p faast --no-default-features --features aws") },
+    Step { name: "features: google", what: What::Run("cargo check -p faast --no-default-features --features google") },
     Step { name: "features: macros", what: What::Run("cargo check -p faast --no-default-features --features macros") },
     Step {
         name: "a typed error where panics abort",
@@ -94,12 +103,14 @@ impl Step {
                 Ok(())
             }
             What::Tidy => tidy::check(),
-            What::Aws(against) => test_aws::run(&[against]),
+            What::Aws(against) => AWS.run(&[against]),
+            What::Google(against) => GOOGLE.run(&[against]),
             What::Nextest if CommandLine::new("cargo nextest --version").succeeds() => CommandLine::new(NEXTEST).run(),
             What::Nextest => {
                 println!("not run: cargo-nextest is not installed (`cargo install --locked cargo-nextest`)");
                 Ok(())
             }
+            What::Deny => deny(),
             What::Outside(manifest) => {
                 anyhow::ensure!(root().join(manifest).is_file(), "there is no `{manifest}`");
                 CommandLine::new("cargo test --manifest-path").arg(manifest).run()
@@ -107,6 +118,24 @@ impl Step {
         }
     }
 }
+
+/// Licences, sources and bans need no network. Advisories do: where the database can't be had, that is said, and is no
+/// failure.
+fn deny() -> Result<()> {
+    if !CommandLine::new("cargo deny --version").succeeds() {
+        println!("not run: cargo-deny is not installed (`cargo install --locked cargo-deny`)");
+        return Ok(());
+    }
+    CommandLine::new(DENY).run()?;
+    if CommandLine::new("cargo deny fetch db").succeeds() {
+        CommandLine::new("cargo deny check --disable-fetch advisories").run()
+    } else {
+        println!("not run: the database of advisories can't be reached");
+        Ok(())
+    }
+}
+
+const DENY: &str = "cargo deny --offline check --show-stats bans licenses sources";
 
 /// Without the tests that start emulators: they run twice in any case.
 const NEXTEST: &str = "cargo nextest run --workspace --no-fail-fast -E all()-package(faast-aws)-package(faast-cli)";
@@ -118,7 +147,9 @@ impl std::fmt::Display for What {
             Self::RunWith(key, value, line) => write!(f, "{key}={value} {line}"),
             Self::Tidy => f.write_str("cargo xtask tidy"),
             Self::Aws(against) => write!(f, "cargo xtask test-aws {against}"),
+            Self::Google(against) => write!(f, "cargo xtask test-google {against}"),
             Self::Nextest => f.write_str(NEXTEST),
+            Self::Deny => write!(f, "{DENY}, and advisories"),
             Self::Outside(manifest) => write!(f, "cargo test --manifest-path {manifest}"),
         }
     }

@@ -1,18 +1,21 @@
-//! A run of tests with a filter. A filter that no test matches is an error: what did not run did not pass.
+//! A run of tests with filters. If no test matches any of them that is an error: what did not run did not pass.
 
 use anyhow::{Result, ensure};
 
 use crate::command::CommandLine;
 
-/// Runs a `cargo test`, or of it the tests whose name holds `filter`.
-pub(crate) fn run(command: CommandLine, filter: Option<&str>) -> Result<()> {
-    let command = match filter {
-        Some(filter) => command.arg("--").arg(filter),
-        None => command,
+/// Set for a test binary, shows what its tests print.
+pub(crate) const SHOW: &str = "RUST_TEST_NOCAPTURE";
+
+/// Runs a `cargo test`, or of it the tests whose names hold one of the filters.
+pub(crate) fn run(command: CommandLine, filters: &[&str]) -> Result<()> {
+    let command = match filters {
+        [] => command,
+        filters => filters.iter().fold(command.arg("--"), |command, filter| command.arg(filter)),
     };
     let mut passed = 0;
     command.watch(|line| passed += count(line))?;
-    ensure!(passed > 0, "no test ran: no name holds `{}`", filter.unwrap_or_default());
+    ensure!(passed > 0, "no test ran: no name holds `{}`", filters.join("` or `"));
     println!("{passed} passed");
     Ok(())
 }
@@ -37,6 +40,6 @@ mod tests {
     #[test]
     fn a_filter_that_matches_nothing_is_an_error() {
         let nothing = CommandLine::new("echo test result: ok. 0 passed; 0 failed");
-        assert!(run(nothing, Some("no-such-test")).unwrap_err().to_string().contains("`no-such-test`"));
+        assert!(run(nothing, &["no-such-test"]).unwrap_err().to_string().contains("`no-such-test`"));
     }
 }

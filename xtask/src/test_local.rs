@@ -13,7 +13,7 @@ const CLOUDS: &[&str] = &["faast-aws", "faast-google"];
 pub(crate) fn run(filter: Option<&str>) -> Result<()> {
     let metadata = MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec()?;
     let members: Vec<&str> = metadata.workspace_packages().iter().map(|package| package.name.as_str()).collect();
-    suite::run(command(&members), filter)
+    suite::run(command(&members), filter.as_slice())
 }
 
 fn command(members: &[&str]) -> CommandLine {

@@ -144,7 +144,9 @@ fn price_of(product: &Value, usage: &str) -> Option<f64> {
     let terms = product.pointer("/terms/OnDemand")?.as_object()?;
     let tiers = terms.values().filter_map(|term| term.get("priceDimensions")?.as_object()).flat_map(|it| it.values());
     let first = |tier: &&Value| matches!(tier.get("beginRange").and_then(Value::as_str), Some("0") | None);
-    tiers.filter(first).find_map(|tier| tier.pointer("/pricePerUnit/USD")?.as_str()?.parse().ok())
+    // `NaN` and `-1` are numbers too, and a budget would never be spent by them.
+    let is_price = |usd: &f64| usd.is_finite() && *usd >= 0.0;
+    tiers.filter(first).find_map(|tier| tier.pointer("/pricePerUnit/USD")?.as_str()?.parse().ok().filter(is_price))
 }
 
 #[cfg(test)]
@@ -175,6 +177,19 @@ mod tests {
         ] {
             assert_eq!(price_of(&product(usage, location, "1"), "Request"), None, "{usage}");
             assert_eq!(price_of(&product(usage, location, "1"), "Lambda-GB-Second"), None, "{usage}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_price_is_none() {
+        for usd in ["NaN", "-1", "inf", "1e999", "free", ""] {
+            assert_eq!(price_of(&product("USW2-Request", "US West (Oregon)", usd), "Request"), None, "{usd}");
+        }
+        let valid = product("USW2-Request", "US West (Oregon)", "0.0000002").to_string();
+        for seed in 0..5_000 {
+            let damaged = faast_testkit::hostile::text(seed, valid.as_bytes());
+            let Ok(damaged) = serde_json::from_slice(&damaged) else { continue };
+            assert!(price_of(&damaged, "Request").is_none_or(|usd| usd.is_finite() && usd >= 0.0), "{damaged}");
         }
     }
 

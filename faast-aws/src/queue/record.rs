@@ -117,6 +117,25 @@ mod tests {
         Record::read(&record.to_string()).unwrap()
     }
 
+    #[test]
+    fn a_damaged_record_is_none_or_says_something() {
+        let valid = serde_json::json!({
+            "requestContext": { "requestId": "8f5f36f6", "condition": "Success", "approximateInvokeCount": 1 },
+            "requestPayload": { "id": 17, "request": "AAAA" },
+            "responsePayload": "AAEB",
+        });
+        let valid = valid.to_string();
+        let mut read = 0;
+        for seed in 0..5_000 {
+            let damaged = faast_testkit::hostile::text(seed, valid.as_bytes());
+            if let Some(record) = Record::read(&String::from_utf8_lossy(&damaged)) {
+                read += 1;
+                let _ = (record.events(), record.never_ran(), record.execution());
+            }
+        }
+        assert!(read > 500, "{read}");
+    }
+
     fn failure(message: &str) -> Value {
         json!({ "errorType": "Runtime.ExitError", "errorMessage": format!("RequestId: 8f5f Error: {message}") })
     }

@@ -14,8 +14,7 @@ use faast_core::{Error, Result};
 use super::Store;
 use crate::clients;
 use crate::config::Keys;
-use crate::resource;
-use crate::tags::Tags;
+use crate::{resource, tags};
 
 /// How long a bucket that a worker made is kept by its own tags. A deployment expires as a whole, and its client moves them
 /// forward with the others; so this counts only where nobody is left.
@@ -75,7 +74,7 @@ impl Sandbox {
         config.set_endpoint_url(endpoint.clone());
         let now = SystemTime::now();
         let id = DeploymentId::from(resource::deployment_of(function).unwrap_or_default());
-        let tags = Tags::new(&id, now, now + KEPT, &[]);
+        let tags = tags::new(&id, now, now + KEPT, &[]);
         let store = Store::new(Client::from_conf(config.build()), function.clone(), region.clone(), tags);
         Ok(store.waiting_for_rights(RIGHTS_KNOWN))
     }

@@ -285,6 +285,28 @@ mod tests {
     }
 
     #[test]
+    fn damaged_answers_are_errors_or_answers_and_no_room_is_made_for_a_lie() {
+        let valid: [&[u8]; 2] = [
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nLambda-Runtime-Deadline-Ms: 1700000000000\r\n\r\nhello",
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n0\r\n\r\n",
+        ];
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        for seed in 0..2_000 {
+            let damaged = faast_testkit::hostile::text(seed, valid[usize::from(seed % 2 == 0)]);
+            let mut connection = Connection::new(&address);
+            connection.stream().unwrap();
+            let mut server = listener.accept().unwrap().0;
+            server.write_all(&damaged).unwrap();
+            drop(server);
+            if let Ok(response) = connection.response() {
+                assert!(response.body.len() <= damaged.len(), "seed {seed}");
+            }
+            assert!(connection.buffer.capacity() <= 9 << 20, "seed {seed}: {}", connection.buffer.capacity());
+        }
+    }
+
+    #[test]
     fn what_is_no_http_is_an_error() {
         let (address, serving) = server(vec![Some("hello\r\n\r\n")]);
         assert!(Connection::new(&address).get("invocation/next").is_err());

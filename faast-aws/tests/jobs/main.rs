@@ -6,8 +6,10 @@
 mod analyzer;
 mod bill;
 mod connection;
+mod matrix;
 mod queue;
 mod secret;
+mod soak;
 mod spill;
 mod tap;
 mod throttling;
@@ -107,6 +109,12 @@ fn shaky(n: u32, seed: u64) -> Result<u32, String> {
         }
         _ => Ok(n),
     }
+}
+
+/// Ends its process.
+#[faast::function]
+fn exits(status: i32) -> u32 {
+    std::process::exit(status)
 }
 
 /// Fails in its own words.

@@ -1,8 +1,8 @@
-//! A wire tap: passes connections on to the emulator, keeps what the client sends, and can be cut.
+//! A wire tap: passes connections on to the emulator, keeps what the client sends, and can be cut, also after a byte.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ pub(crate) struct Tap {
 #[derive(Default)]
 struct Line {
     cut: bool,
+    /// Bytes, in either direction, after which the connection that passes the last of them is closed.
+    left: Option<usize>,
     /// Both ends of everything that was passed on.
     passed: Vec<TcpStream>,
 }
@@ -40,8 +42,10 @@ impl Tap {
                     let Ok(server) = TcpStream::connect(&behind) else { return };
                     line.passed.extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
                     let (kept, back) = (Arc::clone(&kept), (server.try_clone().unwrap(), client.try_clone().unwrap()));
-                    thread::spawn(move || pass(client, server, |bytes| kept.lock().unwrap().extend_from_slice(bytes)));
-                    thread::spawn(move || pass(back.0, back.1, |_| {}));
+                    let (there, here) = (watched.clone(), watched.clone());
+                    let keep = move |bytes: &[u8]| kept.lock().unwrap().extend_from_slice(bytes);
+                    thread::spawn(move || pass(client, server, &there, keep));
+                    thread::spawn(move || pass(back.0, back.1, &here, |_| {}));
                     continue;
                 }
                 drop(line);
@@ -66,6 +70,16 @@ impl Tap {
         self.line.lock().unwrap().cut = false;
     }
 
+    /// Passes so many bytes more, and then closes the connection that the last of them went through, once.
+    pub(crate) fn close_after(&self, bytes: usize) {
+        self.line.lock().unwrap().left = Some(bytes);
+    }
+
+    /// Whether it still waits for that byte; from now on it does not.
+    pub(crate) fn take_unclosed(&self) -> bool {
+        self.line.lock().unwrap().left.take().is_some()
+    }
+
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -82,15 +96,33 @@ fn listen(address: SocketAddr) -> TcpListener {
     listener
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, mut see: impl FnMut(&[u8])) {
+/// How many of so many bytes may pass, and whether the connection is closed behind them.
+fn admit(line: &Weak<Mutex<Line>>, bytes: usize) -> (usize, bool) {
+    let Some(line) = line.upgrade() else { return (bytes, false) };
+    let mut line = line.lock().unwrap();
+    match line.left {
+        Some(left) if left <= bytes => {
+            line.left = None;
+            (left, true)
+        }
+        Some(left) => {
+            line.left = Some(left - bytes);
+            (bytes, false)
+        }
+        None => (bytes, false),
+    }
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, line: &Weak<Mutex<Line>>, mut see: impl FnMut(&[u8])) {
     let mut buffer = vec![0; 64 * 1024];
     // An end of either side is the end of both.
     while let Ok(read @ 1..) = from.read(&mut buffer).or_else(|error| match error.kind() {
         io::ErrorKind::Interrupted => Ok(0),
         _ => Err(error),
     }) {
-        see(&buffer[..read]);
-        if to.write_all(&buffer[..read]).is_err() {
+        let (passed, closed) = admit(line, read);
+        see(&buffer[..passed]);
+        if to.write_all(&buffer[..passed]).is_err() || closed {
             break;
         }
     }

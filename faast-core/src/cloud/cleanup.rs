@@ -25,7 +25,10 @@ pub(super) fn register(deployment: &Arc<Deployment>) {
 }
 
 /// Cleans every live deployment up, all at once.
+///
+/// Results that have arrived are in their journals first: the map that waits for them may not be polled again.
 pub(crate) async fn clean_up_all() {
+    crate::journal::flush_all();
     let live: Vec<_> = LIVE.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
     let cleanups = live.iter().filter_map(Weak::upgrade).map(|deployment| async move {
         if let Err(error) = deployment.cleanup().await {

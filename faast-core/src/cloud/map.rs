@@ -6,18 +6,22 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::mem;
+use std::path::Path;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use slab::Slab;
 
 use super::Cloud;
 use super::adapter::{Indexed, Ordered};
+use super::inbox::Inbox;
+use super::journaled::Journaling;
 use super::source::Source;
+use super::stop::{Stop, Tolerance};
 use crate::call::{Call, Decoder};
+use crate::cancel::CancelToken;
 use crate::dispatch::{CallSpan, Dispatcher, Owner, Settled, Submission};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Shown;
@@ -25,10 +29,13 @@ use crate::progress::Shown;
 /// Bytes of arguments that are pulled in one go.
 const PULL_BYTES: usize = 1024 * 1024;
 
+/// Results from a journal that wait to be handed out, at most.
+const MAX_REPLAYED: usize = 1024;
+
 /// The results of many calls, in the order of completion; see [`Cloud::map`].
 ///
 /// One result for each call: an error is the result of its own call, and the others go on. A budget that is used up ends
-/// the map with one error, which comes last.
+/// the map with one error, which comes last; so do a journal that can't be written and more failures than are tolerated.
 #[must_use = "nothing is sent until the map is polled"]
 pub struct Map<S, T> {
     cloud: Cloud,
@@ -41,10 +48,13 @@ pub struct Map<S, T> {
     /// What is needed to hand a result out, by key.
     pending: Slab<(u64, Decoder<T>)>,
     next_index: u64,
-    /// A budget that is used up: its error with the index of a call, which comes last.
-    refusal: Option<(u64, Error)>,
     /// Its place in the display, if it is shown.
     shown: Option<Shown>,
+    journal: Journaling,
+    tolerance: Option<Tolerance>,
+    stop: Stop,
+    /// It has been polled.
+    begun: bool,
 }
 
 // Sources are boxed or plain data; nothing is pinned in place.
@@ -55,7 +65,20 @@ impl<S, T> Map<S, T> {
         let inbox = Arc::new(Inbox::default());
         let owner = Arc::clone(&inbox) as Arc<dyn Owner>;
         let (ready, pending) = (VecDeque::new(), Slab::new());
-        Self { cloud, source: Some(source), inbox, owner, ready, pending, next_index: 0, refusal: None, shown: None }
+        Self {
+            cloud,
+            source: Some(source),
+            inbox,
+            owner,
+            ready,
+            pending,
+            next_index: 0,
+            shown: None,
+            journal: Journaling::None,
+            tolerance: None,
+            stop: Stop::default(),
+            begun: false,
+        }
     }
 }
 
@@ -78,6 +101,68 @@ where
         self.shown = Shown::new(&self.cloud.0.dispatcher, self.cloud.0.provider);
         self.tell_total();
         self
+    }
+
+    /// Keeps the results in a file, so that the same program, started again, does only what is missing.
+    ///
+    /// A call whose result is there is not sent: its result comes with the others, as if it had been made now, and costs
+    /// nothing ([`Stats::replayed`](crate::Stats) counts them). It is found by its function with signature and
+    /// `version = n`, and by its arguments; entries of maps may come in any order, and so may the input, which may also
+    /// have changed. Equal calls count: the third of them is sent if the file has two results. The provider is no
+    /// matter.
+    ///
+    /// Only values are kept. A call that failed, by its own error or any other, is sent again by the next run.
+    ///
+    /// A result is in the file before the map gives it out, and on disk a tenth of a second later, so that a program
+    /// that is killed loses what was still running, and a machine that fails a tenth of a second more. A file that was
+    /// cut off or damaged costs the results that are damaged, with a warning. One map uses a file at a time; maps one
+    /// after the other may share it. A changed program goes on with a warning: give a function whose meaning has changed
+    /// a new `version`, or ask for [`strict_build`](Self::strict_build).
+    ///
+    /// It takes 28 bytes of memory for each result that the file had, and nothing for those that it gets. Generators
+    /// have no journal: a stream's items are not kept.
+    ///
+    /// The file is opened when the map is first polled; if that fails, or if it can't be written later on, the map ends
+    /// with an [`ErrorKind::Io`].
+    pub fn journal(mut self, path: impl AsRef<Path>) -> Self {
+        self.journal.at(path.as_ref());
+        self
+    }
+
+    /// Starts over if the journal has results of another build of this program: they are dropped, with a warning.
+    pub fn strict_build(mut self) -> Self {
+        self.journal.strict();
+        self
+    }
+
+    /// Goes on until more than `failures` calls have failed, and stops then: nothing more is sent, calls on their way
+    /// end as canceled, and the last result is an [`ErrorKind::TooManyFailed`]. Without it, a map goes on to its end.
+    pub fn tolerate(mut self, failures: u64) -> Self {
+        self.tolerance = Some(Tolerance::calls(failures));
+        self
+    }
+
+    /// Like [`tolerate`](Self::tolerate), for a share of all calls, from 0 to 1. The input must know its length, or the
+    /// map ends at once with an [`ErrorKind::Config`].
+    pub fn tolerate_share(mut self, share: f64) -> Self {
+        self.tolerance = Some(Tolerance::share(share));
+        self
+    }
+
+    /// Cancels the map when `token` fires, as [`cancel`](Self::cancel) does.
+    pub fn cancel_on(mut self, token: &CancelToken) -> Self {
+        self.stop.on(token);
+        self
+    }
+
+    /// Stops: nothing more is sent, and each call on its way ends as [`ErrorKind::Canceled`]. Its worker is told where
+    /// the provider can do that; elsewhere it runs to its end or deadline, and until then it keeps its place in the
+    /// deployment's concurrency ([`Stats::abandoned`](crate::Stats)) and what it costs is counted. Results that have
+    /// arrived are still given out.
+    ///
+    /// Dropping a map does the same, without results.
+    pub fn cancel(&mut self) {
+        self.give_up(None);
     }
 
     fn tell_total(&self) {
@@ -132,7 +217,7 @@ where
 
     /// From now on, what was measured comes with each value.
     pub(super) fn want_reports(&self) {
-        self.inbox.reports.store(true, Ordering::Relaxed);
+        self.inbox.want_reports();
     }
 
     /// Takes what has arrived without handing it out; says whether that was anything.
@@ -152,7 +237,7 @@ where
         let at = self.ready.iter().position(|settled| settled.result.is_err())?;
         let settled = self.ready.remove(at)?;
         let error = self.hand_out(settled).and_then(|(_, result)| result.err());
-        error.or_else(|| self.refusal.take().map(|(_, refusal)| refusal))
+        error.or_else(|| self.stop.reason())
     }
 
     /// Whether nothing is on its way.
@@ -166,7 +251,13 @@ where
     }
 
     pub(super) fn poll_indexed(&mut self, cx: &mut Context<'_>) -> Poll<Option<(u64, Result<T>)>> {
+        if let Err(error) = self.begin() {
+            self.give_up(Some(error));
+        }
         loop {
+            if self.stop.is_asked(cx) {
+                self.cancel();
+            }
             if let Some(settled) = self.ready.pop_front() {
                 if let Some((index, result)) = self.hand_out(settled) {
                     self.count(&result);
@@ -175,12 +266,15 @@ where
                 continue;
             }
             let arrived = self.inbox.take(&mut self.ready);
+            if self.journal.has_failed() {
+                self.give_up(None);
+            }
             let exhausted = self.pull(cx);
             if arrived || !self.ready.is_empty() {
                 continue;
             }
             if exhausted && self.pending.is_empty() {
-                let last = self.refusal.take().map(|(index, error)| (index, Err(error)));
+                let last = self.end();
                 if let Some((_, result)) = &last {
                     self.count(result);
                 }
@@ -192,6 +286,51 @@ where
         }
     }
 
+    /// What can only be done once it is polled.
+    fn begin(&mut self) -> Result<()> {
+        if mem::replace(&mut self.begun, true) {
+            return Ok(());
+        }
+        if let Some(tolerance) = &self.tolerance {
+            tolerance.check(self.total())?;
+        }
+        if let Some(owner) = self.journal.open(&self.inbox)? {
+            self.owner = owner;
+        }
+        Ok(())
+    }
+
+    /// How many calls there are, if that is known.
+    fn total(&self) -> Option<u64> {
+        self.source.as_ref().map_or(Some(0), Source::left).map(|left| self.next_index + left)
+    }
+
+    /// Pulls no more and cancels what is on its way; `why` is the map's last result.
+    fn give_up(&mut self, why: Option<Error>) {
+        if self.stop.cancel(why) {
+            self.source = None;
+            self.cloud.0.dispatcher.cancel_and_tell(&self.owner);
+        }
+    }
+
+    /// The last result, if there is one more.
+    fn end(&mut self) -> Option<(u64, Result<T>)> {
+        let closed = self.journal.close();
+        let why = self.stop.reason().or(closed.err())?;
+        let index = why.index().unwrap_or(self.next_index);
+        Some((index, Err(why.with_index(index))))
+    }
+
+    /// Takes note of a call that failed.
+    fn failed(&mut self) {
+        let total = self.total().unwrap_or(self.next_index);
+        if let Some(tolerance) = &mut self.tolerance
+            && let Some(error) = tolerance.failed(total, self.next_index)
+        {
+            self.give_up(Some(error));
+        }
+    }
+
     fn hand_out(&mut self, settled: Settled) -> Option<(u64, Result<T>)> {
         let (index, decoder) = self.pending.try_remove(usize::try_from(settled.key).ok()?)?;
         match settled.result {
@@ -199,11 +338,17 @@ where
                 // Every further call would say the same. What has a value, on whatever thread it comes, is handed out
                 // before.
                 self.source = None;
-                self.refusal.get_or_insert_with(|| (index, error.with_index(index)));
+                self.stop.because(error.with_index(index));
                 None
             }
             result => {
-                let result = result.and_then(|bytes| decoder.decode(&bytes));
+                let mut result = result.and_then(|bytes| decoder.decode(&bytes));
+                if settled.is_replayed {
+                    result = result.map_err(Journaling::undecodable);
+                }
+                if result.is_err() {
+                    self.failed();
+                }
                 Some((index, result.map_err(|error| error.with_index(index))))
             }
         }
@@ -219,27 +364,29 @@ where
     /// Pulls as many calls as the dispatcher wants now; says whether the source is at its end.
     pub(super) fn pull(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(mut source) = self.source.take() else { return true };
-        // Where others fill the line and nothing of this map is on its way, nobody would wake it when there is room: one
-        // call of it is in line in any case.
+        // A journal that is behind wakes the map when it has written. Where others fill the line and nothing of this map is
+        // on its way, nobody would wake it when there is room: one call of it is in line in any case.
         let least = usize::from(self.is_all_gathered());
-        let (mut wanted, mut bytes) = (self.cloud.0.dispatcher.wanted().max(least), 0);
+        let wanted = if self.journal.is_behind() { 0 } else { self.cloud.0.dispatcher.wanted().max(least) };
+        let mut bytes = 0;
         let calls = Vec::with_capacity(wanted.min(1024));
         let mut batch = Batch { dispatcher: Arc::clone(&self.cloud.0.dispatcher), calls };
         let ended = loop {
-            if wanted == 0 || bytes >= PULL_BYTES {
+            if wanted == batch.calls.len() || bytes >= PULL_BYTES || self.ready.len() >= MAX_REPLAYED {
                 break false;
             }
             match source.poll_call(cx) {
-                Poll::Ready(Some(call)) => {
-                    bytes += self.admit(call, &mut batch.calls);
-                    wanted -= 1;
-                }
+                Poll::Ready(Some(call)) => bytes += self.admit(call, &mut batch.calls),
                 Poll::Ready(None) => break true,
                 Poll::Pending => break false,
             }
         };
         if !ended {
             self.source = Some(source);
+        }
+        let replayed = self.journal.take_replayed();
+        if replayed > 0 {
+            self.cloud.0.dispatcher.with_state(|state| state.replayed(replayed));
         }
         self.tell_total();
         ended
@@ -254,8 +401,14 @@ where
         if let Some(shown) = &self.shown {
             shown.pulled(raw.entry.name);
         }
-        match self.cloud.0.check(raw.entry).and(raw.args) {
-            Ok(args) => {
+        let args = self.cloud.0.check(raw.entry).and(raw.args);
+        match args.and_then(|args| Ok((self.journal.look_up(raw.entry, &args, key, index)?, args))) {
+            Ok((Some(value), _)) => {
+                let bytes = value.len();
+                self.ready.push_back(Settled::replayed(key, value));
+                bytes
+            }
+            Ok((None, args)) => {
                 let (bytes, owner) = (args.len(), Arc::clone(&self.owner));
                 let span = CallSpan::new(raw.entry, Some(index), raw.options.as_deref());
                 batch.push(Submission {
@@ -270,7 +423,7 @@ where
                 bytes
             }
             Err(error) => {
-                self.ready.push_back(Settled { key, result: Err(error), report: None, span: CallSpan::default() });
+                self.ready.push_back(Settled::refused(key, error));
                 0
             }
         }
@@ -316,62 +469,5 @@ impl<S, T> fmt::Debug for Map<S, T> {
             .field("pulled", &self.next_index)
             .field("pending", &self.pending.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// Where the dispatcher leaves results. Written by whoever learns of them, emptied by the map.
-#[derive(Default)]
-struct Inbox {
-    state: Mutex<InboxState>,
-    /// Whether [`Settled::report`] is wanted.
-    reports: AtomicBool,
-}
-
-#[derive(Default)]
-struct InboxState {
-    settled: VecDeque<Settled>,
-    waker: Option<Waker>,
-}
-
-impl Inbox {
-    /// Takes what is there; `ready` is empty and its room is used for what comes next.
-    fn take(&self, ready: &mut VecDeque<Settled>) -> bool {
-        mem::swap(&mut self.lock().settled, ready);
-        !ready.is_empty()
-    }
-
-    /// Takes what is there, behind what is in `ready`.
-    fn append(&self, ready: &mut VecDeque<Settled>) {
-        ready.append(&mut self.lock().settled);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, InboxState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Registers to be woken; says whether something has arrived already.
-    fn wait(&self, waker: &Waker) -> bool {
-        let mut state = self.lock();
-        if state.settled.is_empty() {
-            state.waker = Some(waker.clone());
-        }
-        !state.settled.is_empty()
-    }
-}
-
-impl Owner for Inbox {
-    fn wants_report(&self) -> bool {
-        self.reports.load(Ordering::Relaxed)
-    }
-
-    fn settle(&self, settled: Vec<Settled>) {
-        let waker = {
-            let mut state = self.lock();
-            state.settled.extend(settled);
-            state.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
     }
 }

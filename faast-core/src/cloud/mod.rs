@@ -4,13 +4,16 @@ mod adapter;
 mod cleanup;
 mod deploy;
 mod estimate;
+mod inbox;
 mod items;
+mod journaled;
 mod map;
 mod quote;
 mod renew;
 mod run;
 mod setting;
 mod source;
+mod stop;
 mod underway;
 
 use std::fmt;

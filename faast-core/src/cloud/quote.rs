@@ -74,7 +74,12 @@ where
 fn places(cloud: &Cloud) -> Places {
     let limits = cloud.0.function.limits();
     let (most, rate) = cloud.0.dispatcher.with_state(|state| state.places());
-    Places { most, is_quota: limits.concurrency.is_some_and(|quota| quota < cloud.0.concurrency), ramp: limits.ramp, rate }
+    Places {
+        most,
+        is_quota: limits.concurrency.is_some_and(|quota| quota < cloud.0.concurrency),
+        ramp: limits.ramp,
+        rate,
+    }
 }
 
 impl<I, T> fmt::Debug for Quote<I, T> {

@@ -18,6 +18,15 @@ use crate::provider::{CallId, Event, InvokeError, Metering, Outcome, Payload, Ra
 impl State {
     /// A worker said something about a call of a request.
     pub(crate) fn event(&mut self, key: RequestKey, event: Event, now: Instant, out: &mut Out) {
+        self.heard(key, event, now, out);
+        if let Some(request) = self.request_mut(key).filter(|request| request.calls.is_empty()) {
+            // A connection may hang that has nothing more to say; it must not keep its place for ever.
+            let since = *request.answered.get_or_insert(now);
+            self.wake_at(since + self.policy.timeout_grace);
+        }
+    }
+
+    fn heard(&mut self, key: RequestKey, event: Event, now: Instant, out: &mut Out) {
         let id = event.call();
         let Some(request) = self.request_mut(key) else { return };
         match event {

@@ -113,6 +113,11 @@ impl Dispatcher {
         self.apply(|state, now, out| state.cancel(owner, now, out));
     }
 
+    /// Gives up the calls of an owner, and tells it so.
+    pub(crate) fn cancel_and_tell(self: &Arc<Self>, owner: &Arc<dyn Owner>) {
+        self.apply(|state, now, out| state.cancel_and_tell(owner, now, out));
+    }
+
     /// Settles every call as canceled and takes no more.
     pub(crate) fn close(self: &Arc<Self>) {
         self.apply(|state, now, out| {

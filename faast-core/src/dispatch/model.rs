@@ -299,6 +299,24 @@ fn a_transfer_to_the_store_is_no_part_of_the_attempt() {
 }
 
 #[test]
+fn a_request_that_is_answered_and_never_ends_gives_its_place_up() {
+    let mut world = World::new(Policy { concurrency: 1, ..policy() }, 1);
+    world.submit(&PLAIN, None);
+    world.submit(&PLAIN, None);
+    let (key, call) = world.only();
+    world.advance(Duration::from_secs(30));
+    world.done(key, call, Duration::from_millis(10), 0.0);
+    world.advance(Duration::from_millis(999));
+    assert_eq!(world.only().0, key, "its end may still come");
+    world.advance(Duration::from_millis(1));
+    let (next, call) = world.only();
+    assert_ne!(next, key);
+    world.done(next, call, Duration::from_millis(10), 0.0);
+    world.end(next, Ok(()));
+    assert!((0..2).all(|key| matches!(world.result(key), Some(Ok(_)))));
+}
+
+#[test]
 fn large_arguments_fly_together_where_they_can_be_stored() {
     let large = Bytes::from(vec![0; 10 << 20]);
     for (max_flying_bytes, at_once) in [(MAX_FLYING_BYTES, 2), (MAX_FLYING_BYTES_SPILLED, 20)] {
@@ -514,4 +532,66 @@ fn canceling_an_owner_forgets_its_calls_and_closing_settles_the_rest() {
     world.submit(&PLAIN, None);
     assert_eq!(world.result(11), Some(Err(ErrorKind::Canceled)));
     assert_eq!((world.state.calls.len(), world.state.queued_bytes), (0, 0));
+}
+
+#[test]
+fn a_canceled_map_is_told_of_each_call_and_starts_no_more() {
+    let mut world = World::new(policy(), 1);
+    (0..10).for_each(|_| world.submit(&PLAIN, None));
+    let owner = Arc::clone(&world.results) as Arc<dyn Owner>;
+    assert_eq!(world.flying.len(), 4);
+    world.change(|state, now, out| state.cancel_and_tell(&owner, now, out));
+    assert!((0..10).all(|key| world.result(key) == Some(Err(ErrorKind::Canceled))));
+    assert!(world.flying.is_empty(), "where workers can be told, they are");
+    assert_eq!((world.sent.len(), world.state.calls.len(), world.state.queued_bytes), (4, 0, 0));
+    assert_eq!(world.state.stats(0).abandoned, 0);
+}
+
+#[test]
+fn what_can_not_be_canceled_keeps_its_place_until_it_ends_and_is_on_the_bill() {
+    let mut prices = PriceTable::default();
+    prices.prices.insert("usd".into(), Price { usd: 1.0, unit: "$".into(), source: "model".into() });
+    let mut world = World::new(Policy { cancel_kills: false, concurrency: 2, prices, ..policy() }, 1);
+    (0..5).for_each(|_| world.submit(&PLAIN, None));
+    let [(first, request), (second, _)] = [world.flying[0].clone(), world.flying[1].clone()];
+    world.started(first, request.calls[0].id);
+    let owner = std::mem::take(&mut world.results);
+    world.change(|state, now, out| state.cancel_and_tell(&(Arc::clone(&owner) as Arc<dyn Owner>), now, out));
+    assert_eq!(owner.0.lock().unwrap().len(), 5);
+    // Another map waits for the places.
+    world.submit(&PLAIN, None);
+    assert_eq!((world.flying.len(), world.state.stats(0).abandoned), (2, 2));
+    // One answers, and has cost what it says; of the other nothing is heard, until its time is over.
+    world.done(first, request.calls[0].id, Duration::from_secs(1), 0.25);
+    world.end(first, Ok(()));
+    assert_eq!((world.flying.len(), world.state.stats(0).abandoned), (2, 1));
+    assert!((world.state.prices().total_usd(world.state.usage()) - 0.25).abs() < 1e-9);
+    world.advance(Duration::from_mins(2));
+    assert!(world.state.request(second).is_none());
+    assert_eq!((world.state.stats(0).abandoned, owner.0.lock().unwrap().len()), (0, 5));
+}
+
+#[test]
+fn a_generator_that_nobody_listens_to_is_ended_everywhere() {
+    struct Listener(Arc<super::owner::Gate>);
+    impl Owner for Listener {
+        fn settle(&self, _: Vec<Settled>) {}
+        fn gate(&self) -> Option<Arc<super::owner::Gate>> {
+            Some(Arc::clone(&self.0))
+        }
+    }
+    let mut world = World::new(Policy { cancel_kills: false, ..policy() }, 1);
+    let owner: Arc<dyn Owner> = Arc::new(Listener(Arc::default()));
+    let mine = Arc::clone(&owner);
+    world.change(|state, now, out| {
+        let (args, span) = (Bytes::new(), CallSpan::default());
+        state.submit(
+            Submission { entry: &ITEMS, args, options: None, owner: mine, key: 0, index: None, span },
+            now,
+            out,
+        );
+    });
+    assert_eq!(world.flying.len(), 1);
+    world.change(|state, now, out| state.cancel(&owner, now, out));
+    assert!(world.flying.is_empty());
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::span::CallSpan;
 use crate::call::CallOptions;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::function::FunctionEntry;
 use crate::provider::{ExecutionId, InstanceId, Metering};
 
@@ -32,6 +32,20 @@ pub(crate) struct Settled {
     pub(crate) report: Option<Box<Report>>,
     /// Let go where no lock is held.
     pub(crate) span: CallSpan,
+    /// It comes from a journal; no call was submitted.
+    pub(crate) is_replayed: bool,
+}
+
+impl Settled {
+    /// A call that can't be sent.
+    pub(crate) fn refused(key: u64, error: Error) -> Self {
+        Self { key, result: Err(error), report: None, span: CallSpan::default(), is_replayed: false }
+    }
+
+    /// A call whose result a journal had.
+    pub(crate) fn replayed(key: u64, value: Bytes) -> Self {
+        Self { key, result: Ok(value), report: None, span: CallSpan::default(), is_replayed: true }
+    }
 }
 
 /// What `detail()` shows besides the value.

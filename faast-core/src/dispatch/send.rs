@@ -192,10 +192,12 @@ impl State {
             sent: now,
             running_since: None,
             transferring: false,
+            answered: None,
             bytes,
             instance: None,
             execution: None,
             hedge,
+            streams: gate.is_some(),
         };
         let slot = self.requests.insert(in_flight);
         self.counters.max_in_flight = self.counters.max_in_flight.max(self.requests.len() as u64);

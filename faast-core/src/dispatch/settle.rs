@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::note::Ended;
 use super::owner::{Owner, Report, Settled};
-use super::state::{CallRef, CallState, Out, State};
-use crate::error::{CallSite, Error};
+use super::state::{CallRef, CallState, InFlight, Out, State};
+use crate::error::{CallSite, Error, ErrorKind};
 use crate::event::{CloudEvent, CloudEventKind};
 use crate::provider::CallId;
 
@@ -34,15 +34,15 @@ impl State {
         if let Err(error) = &result {
             self.note_failure(&state, error, now);
         }
-        // Another attempt of it is in flight: the loser is ended where that is possible, and waited for elsewhere,
-        // because it holds its place and costs all the same.
-        if state.flying > 0 && self.policy.cancel_kills {
+        // Another attempt of it is in flight.
+        if state.flying > 0 {
             self.drop_abandoned(now, out);
         }
         if self.observed {
             out.events.push(self.end_event(&state, &result, now));
         }
-        out.settled.push((state.owner, Settled { key: state.key, result, report, span: state.span }));
+        let settled = Settled { key: state.key, result, report, span: state.span, is_replayed: false };
+        out.settled.push((state.owner, settled));
     }
 
     fn end_event(&self, state: &CallState, result: &Result<Bytes, Error>, now: Instant) -> CloudEvent {
@@ -73,12 +73,18 @@ impl State {
         })
     }
 
-    /// Drops the requests none of whose calls anybody waits for any more.
+    /// Requests none of whose calls anybody waits for any more.
+    pub(super) fn abandoned(&self) -> impl Iterator<Item = (usize, &InFlight)> {
+        let waited_for = |call: &CallRef| self.live(*call).is_some();
+        self.requests.iter().filter(move |(_, request)| !request.calls.iter().any(waited_for))
+    }
+
+    /// Ends the requests that nobody waits for, where that is possible. Elsewhere they are waited for, because they hold
+    /// their places and cost all the same; not so generators, which end when nobody takes their items, nor anything once
+    /// the deployment is cleaned up.
     pub(super) fn drop_abandoned(&mut self, now: Instant, out: &mut Out) {
-        let calls = &self.calls;
-        let waited_for = |call: &CallRef| calls.get(call.slot).is_some_and(|state| state.id == call.id);
-        let abandoned = self.requests.iter().filter(|(_, request)| !request.calls.iter().any(waited_for));
-        let slots: Vec<_> = abandoned.map(|(slot, _)| slot).collect();
+        let ends = |request: &InFlight| self.policy.cancel_kills || self.closed || request.streams;
+        let slots: Vec<_> = self.abandoned().filter(|(_, request)| ends(request)).map(|(slot, _)| slot).collect();
         for slot in slots {
             let key = self.key(slot);
             if let Some(request) = self.remove_request(key, now) {
@@ -111,6 +117,20 @@ impl State {
         self.counters.canceled += slots.len() as u64;
         for slot in slots {
             out.spans.push(self.forget(slot).span);
+        }
+        self.drop_abandoned(now, out);
+    }
+
+    /// Settles the calls of an owner as canceled.
+    pub(crate) fn cancel_and_tell(&mut self, owner: &Arc<dyn Owner>, now: Instant, out: &mut Out) {
+        let of_owner = self.calls.iter().filter(|(_, call)| Arc::ptr_eq(&call.owner, owner));
+        let calls: Vec<_> = of_owner.map(|(slot, state)| CallRef { slot, id: state.id }).collect();
+        for call in calls {
+            if let Some(state) = self.live_mut(call) {
+                // Requests are looked through once, below.
+                state.flying = 0;
+            }
+            self.settle(call, Err(Error::new(ErrorKind::Canceled, "canceled with its map")), None, now, out);
         }
         self.drop_abandoned(now, out);
     }

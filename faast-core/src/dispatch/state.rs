@@ -176,10 +176,14 @@ pub(super) struct InFlight {
     pub(super) running_since: Option<Instant>,
     /// Arguments go to the store, or a result comes from it: the clock of the attempt stands.
     pub(super) transferring: bool,
+    /// Since when no call of it is unanswered, and only the end of its stream is missing.
+    pub(super) answered: Option<Instant>,
     pub(super) bytes: usize,
     pub(super) instance: Option<InstanceId>,
     pub(super) execution: Option<ExecutionId>,
     pub(super) hedge: bool,
+    /// It carries a generator.
+    pub(super) streams: bool,
 }
 
 /// What is known of one function.
@@ -410,7 +414,13 @@ impl State {
         let mut stats =
             Stats::new(&self.counters, self.requests.len(), self.queue.len() + self.delayed.len(), functions);
         stats.duplicates += late;
+        stats.abandoned = self.abandoned().count() as u64;
         stats
+    }
+
+    /// So many results came from a journal.
+    pub(crate) fn replayed(&mut self, calls: u64) {
+        self.counters.replayed += calls;
     }
 
     pub(crate) fn usage(&self) -> &Usage {

@@ -84,11 +84,16 @@ impl State {
         }
     }
 
-    /// When the head of a request is given up.
+    /// When the head of a request is given up, or a request whose calls are all answered.
     fn attempt_ends(&self, request: &InFlight, now: Instant) -> Option<Instant> {
-        let head = self.live(*request.calls.front()?)?;
-        let timeout = head.timeout(&self.policy) + self.policy.timeout_grace;
-        if request.transferring || head.owner.gate().is_some_and(|gate| gate.is_full()) {
+        let Some(head) = request.calls.front() else {
+            return request.answered.map(|since| since + self.policy.timeout_grace);
+        };
+        let head = self.live(*head);
+        // One that nobody waits for any more ends too, or it would keep its place for ever should its answer be lost.
+        let timeout = head.map_or(self.policy.timeout, |head| head.timeout(&self.policy)) + self.policy.timeout_grace;
+        let is_full = head.and_then(|head| head.owner.gate()).is_some_and(|gate| gate.is_full());
+        if request.transferring || is_full {
             // The network or the consumer is slow, not the worker.
             return Some(now + timeout);
         }
@@ -111,6 +116,9 @@ impl State {
         }
         self.budget.end_unknown();
         self.note_attempt(head, &flight, &Ended::failed(ErrorKind::Timeout, None), now);
+        if self.live(head).is_none() {
+            return;
+        }
         self.fly_down(head);
         let mut error = Error::new(ErrorKind::Timeout, format!("took longer than its time-out of {timeout:?}"));
         if let Some(execution) = request.execution {

@@ -79,6 +79,8 @@ kinds! {
     Cleanup = 21, "cleanup";
     /// A file or a system call failed on the client's side.
     Io = 22, "io";
+    /// More calls of a map failed than it tolerates; the rest was not run.
+    TooManyFailed = 24, "too many failed";
     /// A defect of faast or of a provider.
     Internal = 23, "internal";
 }

@@ -33,6 +33,7 @@ pub use self::request::{
 pub use self::resource::{CleanupReport, Deleted, Resource, StrayScope};
 pub use self::tools::{Checkup, Finding, ProviderTools, Verdict};
 use crate::cost::{PriceTable, Usage};
+pub use crate::env::{endpoint_url, variable};
 use crate::error::Result;
 pub use crate::runtime::{Runtime, cores};
 use crate::worker::WorkerControl;

@@ -104,7 +104,8 @@ impl Row {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let numbers: [i64; 11] = serde_json::from_str(text).ok()?;
         let [call, attempt, function, lane, queued, sent, started, ended, run, end, flags] = numbers;
-        let number = |it: i64| u64::try_from(it).ok();
+        // Above that, no report can reckon with it: microseconds of 35 years.
+        let number = |it: i64| u64::try_from(it).ok().filter(|it| *it <= 1 << 50);
         Some(Self {
             call: number(call)?,
             attempt: u32::try_from(attempt).ok()?,

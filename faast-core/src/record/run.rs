@@ -45,8 +45,26 @@ impl RecordedRun {
                 format!("the run is recorded in format {found}, and this version of faast reads format {FORMAT}");
             return Err(Error::new(ErrorKind::Decode, message).with_hint("use the version that recorded it"));
         }
-        let summary = serde_json::from_slice(&json).map_err(damaged)?;
+        let json: serde_json::Value = serde_json::from_slice(&json).map_err(damaged)?;
+        if !is_plausible(&json) {
+            return Err(damaged(serde::de::Error::custom("it has a number that no run has")));
+        }
+        let summary = serde_json::from_value(json).map_err(damaged)?;
         Ok(Self { summary, rows: rows(&folder.join(ROWS_FILE)) })
+    }
+}
+
+/// Above what any run counts, and small enough that sums of many don't overflow: microseconds of 35 years.
+const LARGEST: u64 = 1 << 50;
+
+/// Whether the report can reckon with every number in there.
+fn is_plausible(json: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    match json {
+        Value::Number(number) => number.as_u64().is_none_or(|number| number <= LARGEST),
+        Value::Array(all) => all.iter().all(is_plausible),
+        Value::Object(all) => all.values().all(is_plausible),
+        _ => true,
     }
 }
 

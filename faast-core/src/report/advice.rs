@@ -33,8 +33,8 @@ pub(super) struct Batching {
 pub(super) fn batching(summary: &Summary) -> Option<Batching> {
     let (mut runs, mut sum_us) = (0, 0);
     for function in &summary.functions {
-        runs += function.phases.run.count;
-        sum_us += function.phases.run.sum_us;
+        runs = u64::saturating_add(runs, function.phases.run.count);
+        sum_us = u64::saturating_add(sum_us, function.phases.run.sum_us);
     }
     let requests: f64 = summary.cost.iter().filter(|line| line.unit == REQUEST).map(|line| line.usd).sum();
     let total: f64 = summary.cost.iter().map(|line| line.usd).sum();
@@ -46,7 +46,7 @@ pub(super) fn batching(summary: &Summary) -> Option<Batching> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of calls, rounded down")]
     let by_time = (MOST_WORK_US / mean_us.max(1.0)) as u64;
     let batch = by_time.min(summary.header.max_batch).min(runs / places / LEAST_ROUNDS);
-    if batch < 2 * batched {
+    if batch < batched.saturating_mul(2) {
         return None;
     }
     let saves_usd = requests * (1.0 - batched as f64 / batch as f64);

@@ -28,7 +28,7 @@ fn bins(summary: &Summary) -> (&[Bin], f64) {
 pub(super) fn attempts(summary: &Summary) -> String {
     const HEIGHT: f64 = 140.0;
     let (bins, span) = bins(summary);
-    let ended = |bin: &Bin| (bin.completed + bin.failures) as f64;
+    let ended = |bin: &Bin| bin.completed as f64 + bin.failures as f64;
     let most = bins.iter().map(ended).fold(1.0, f64::max);
     let mut drawing = String::new();
     for (index, bin) in bins.iter().enumerate() {

@@ -109,7 +109,7 @@ fn draw(run: &RecordedRun, row: &Row, fate: Fate, lane: usize, drawing: &mut Str
     let x = |us: u64| us as f64 / whole(&run.summary) * WIDTH;
     let top = lane as f64 * LANE + (LANE - BAR) / 2.0;
     let (sent, started, done, ended) =
-        (x(row.sent_us), x(row.started_us), x(row.started_us + row.run_us), x(row.ended_us).min(WIDTH));
+        (x(row.sent_us), x(row.started_us), x(row.started_us.saturating_add(row.run_us)), x(row.ended_us).min(WIDTH));
     let function = row.function.and_then(|function| run.summary.functions.get(function));
     let name = function.map_or("", |function| function.name.as_str());
     let mut classes = fate.class().to_owned();
@@ -270,7 +270,7 @@ fn table(run: &RecordedRun, fates: &[Fate]) -> String {
             span(row.sent_us.saturating_sub(row.queued_us)),
             span(row.started_us.saturating_sub(row.sent_us)),
             span(row.run_us),
-            span(row.ended_us.saturating_sub(row.started_us + row.run_us)),
+            span(row.ended_us.saturating_sub(row.started_us.saturating_add(row.run_us))),
             Cell::text(&end),
             Cell::text(&marks.join(", ")),
         ]);

@@ -1,5 +1,6 @@
 //! The page of a run made up of everything that can be in one.
 
+use std::fs;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -137,4 +138,30 @@ fn the_name_of_the_file_says_what_is_written() {
     assert!(std::fs::read_to_string(page).unwrap().starts_with("<!DOCTYPE html>"));
     assert_eq!(std::fs::read_to_string(json).unwrap(), run.to_json());
     assert_eq!(run.report(folder.path()).unwrap_err().kind(), ErrorKind::Io);
+}
+
+/// A report of a damaged record is made of what can be read, without a panic, and is no longer than one of a whole.
+#[test]
+fn a_damaged_record_is_an_error_or_a_page() {
+    const SEEDS: u64 = 600;
+    let whole = run(300);
+    let summary = serde_json::to_vec(&whole.summary).unwrap();
+    let mut rows = String::from("{}\n");
+    whole.rows.iter().for_each(|row| row.write(&mut rows));
+    let longest = 4 * whole.to_html().len();
+    let folder = tempfile::tempdir().unwrap();
+    let mut pages = 0;
+    for seed in 0..SEEDS {
+        // Mostly one of the two files, so that the other one is looked at.
+        let summary = if seed % 3 == 0 { summary.clone() } else { faast_testkit::hostile::text(seed, &summary) };
+        fs::write(folder.path().join("summary.json"), summary).unwrap();
+        fs::write(folder.path().join("attempts.jsonl"), faast_testkit::hostile::text(seed, rows.as_bytes())).unwrap();
+        if let Ok(run) = RecordedRun::open(folder.path()) {
+            pages += 1;
+            let page = run.to_html();
+            assert!(page.len() <= longest, "seed {seed}: {} bytes", page.len());
+            run.to_json();
+        }
+    }
+    assert!(pages > SEEDS / 4, "only {pages} could be read");
 }

@@ -5,11 +5,13 @@
 //! and before anything is sent. What serde itself can't see (`#[serde(skip)]`, an untagged enum of which an earlier
 //! variant accepts the value too) no format can promise. This module moves no bytes anywhere; see [`frame`].
 
+mod canonical;
 mod compound;
 mod de;
 mod element;
 mod error;
 pub mod frame;
+mod json;
 mod marker;
 mod reader;
 #[cfg(feature = "zstd")]
@@ -123,6 +125,26 @@ pub fn decode_all<T: Wire + 'static>(bytes: &Bytes) -> Result<T> {
     let mut input = &bytes[..];
     let value = decode_next(&mut input)?;
     if input.is_empty() { Ok(value) } else { Err(WireError::Malformed("something follows the value").decoding::<T>()) }
+}
+
+/// Encoded values in the one form that all their encodings share: entries of maps are sorted.
+///
+/// # Errors
+///
+/// [`Decode`](crate::ErrorKind::Decode) for bytes that are no values.
+pub(crate) fn canonical(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(bytes.len());
+    canonical::write(bytes, &mut out).map_err(WireError::decoding::<[u8]>)?;
+    Ok(out)
+}
+
+/// Encoded values as JSON, which people read and nothing is decoded from.
+///
+/// # Errors
+///
+/// [`Decode`](crate::ErrorKind::Decode) for bytes that are no values.
+pub(crate) fn to_json(bytes: &[u8]) -> Result<Vec<serde_json::Value>> {
+    json::values(bytes).map_err(WireError::decoding::<[u8]>)
 }
 
 /// Appends to `out` or leaves it as it was.

@@ -34,6 +34,15 @@ pub(super) fn resident() -> Option<u64> {
     field("VmRSS:")
 }
 
+/// Bytes above which core is to end a call of a worker with so much memory, so that it can still say so: platforms count all
+/// of a sandbox, and end it without a word.
+pub fn watched_memory(memory_mb: u64) -> u64 {
+    /// What the sandbox has for itself, and what a function may take between two looks.
+    const LEAST_MB: u64 = 8;
+    const MOST_MB: u64 = 64;
+    (memory_mb - (memory_mb / 16).clamp(LEAST_MB, MOST_MB).min(memory_mb / 2)) << 20
+}
+
 fn field(name: &str) -> Option<u64> {
     // One read that holds all of it: short calls ask for this too.
     let mut buffer = [0; 4096];
@@ -50,5 +59,14 @@ mod tests {
     fn resident_size_is_below_its_peak() {
         let (resident, peak) = (resident().unwrap(), peak().unwrap());
         assert!(0 < resident && resident <= peak + 4096 * 64, "{resident} {peak}");
+    }
+    #[test]
+    fn memory_is_watched_below_the_limit_and_never_at_zero() {
+        for mb in [1, 128, 512, 1769, 10_240] {
+            let watched = watched_memory(mb);
+            assert!(watched <= mb << 20 && watched >= (mb << 20) / 2, "{mb}");
+        }
+        assert_eq!(watched_memory(128), 120 << 20);
+        assert_eq!(watched_memory(10_240), (10_240 - 64) << 20);
     }
 }

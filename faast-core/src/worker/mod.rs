@@ -11,13 +11,16 @@ mod panic;
 mod run;
 mod serve;
 mod spill;
+mod start;
 mod watch;
 
 pub use self::context::{Context, context};
 pub use self::init::{Mark, TestWorker, init, launch_args, test_worker};
 pub(crate) use self::init::{check_deployable, tokio_main};
+pub use self::memory::watched_memory;
 pub(crate) use self::run::block_on;
 pub use self::serve::serve;
+pub use self::start::since_start;
 pub use self::watch::WorkerControl;
 #[cfg(doc)]
 use crate::provider::WorkerTransport;

@@ -197,6 +197,22 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_journal_is_read_as_far_as_it_is_whole() {
+        let (mut journal, file) = journal();
+        for content in ["a", "", "longer content", "d"] {
+            journal.append(1, content.as_bytes()).unwrap();
+        }
+        let mut valid = vec![0; journal.offset];
+        assert_eq!(io::pread(&file, &mut valid[..], 0).unwrap(), journal.offset);
+        for seed in 0..20_000 {
+            let damaged = faast_testkit::hostile::bytes(seed, &valid);
+            let len = damaged.len();
+            let testament = parse(damaged.into(), 1);
+            assert!(testament.records.iter().map(Bytes::len).sum::<usize>() <= len, "seed {seed}");
+        }
+    }
+
+    #[test]
     fn a_record_torn_over_an_old_one_is_not_believed() {
         let (mut journal, file) = journal();
         journal.append(1, b"aaaa").unwrap();

@@ -9,6 +9,7 @@
     reason = "these are tests, and functions that misbehave"
 )]
 
+mod cut;
 mod rig;
 mod trace;
 mod worker;

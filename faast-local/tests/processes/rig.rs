@@ -29,6 +29,9 @@ fn faast_worker() {
         eprintln!("error while loading shared libraries: {library}: cannot open shared object file");
         std::process::exit(127);
     }
+    if let Ok(bytes) = std::env::var("FAAST_TEST_DIE_AFTER") {
+        super::cut::before_the_socket(&bytes);
+    }
     faast_core::worker::test_worker();
 }
 

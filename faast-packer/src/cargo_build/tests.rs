@@ -68,6 +68,20 @@ fn there_is_a_way_to_build_for_this_machine() {
 }
 
 #[test]
+fn libraries_of_this_machine_are_for_programs_of_its_own_kind() {
+    let here = Arch::of_this_machine().unwrap();
+    let ways = CargoBuild::bin("x").ways(Target::bare(here)).unwrap();
+    let triple = Target::bare(here).platform().unwrap().triple;
+    assert_eq!(ways[0], Way { tool: Tool::Cargo, target: format!("{triple}-gnu") });
+
+    let elsewhere = Target::bare(if here == Arch::X86_64 { Arch::Arm64 } else { Arch::X86_64 });
+    match CargoBuild::bin("x").ways(elsewhere) {
+        Ok(ways) => assert!(ways.iter().all(|way| way.target.ends_with("-musl")), "{ways:?}"),
+        Err(error) => assert!(error.hint().unwrap().contains("-musl"), "{error:?}"),
+    }
+}
+
+#[test]
 fn failures_of_tools_have_their_own_hints() {
     let way = |tool| Way { tool, target: "aarch64-unknown-linux-gnu".into() };
     assert!(way(Tool::Zigbuild).hint("Error: Failed to find zig").contains("pip install ziglang"));

@@ -41,13 +41,14 @@ fn names_that_packages_need_are_refused() {
     for name in [BOOTSTRAP, PROGRAM] {
         let folder = tempfile::tempdir().unwrap();
         put(folder.path(), name, b"", 0o755);
-        let error = Included::collect(folder.path()).unwrap_err();
+        let included = Included::collect(folder.path()).unwrap();
+        let error = with_program(Vec::new(), &[], included).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.message().contains(name) && error.hint().is_some(), "{error:?}");
     }
     let folder = tempfile::tempdir().unwrap();
     put(folder.path(), "data/bootstrap", b"", 0o755);
-    assert!(Included::collect(folder.path()).is_ok());
+    assert!(with_program(Vec::new(), &[], Included::collect(folder.path()).unwrap()).is_ok());
 }
 
 #[test]
@@ -70,7 +71,7 @@ fn arguments_are_given_by_a_script_from_any_folder() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["two words", "don't", "$HOME `x`", ""].map(str::to_owned);
     let program = b"#!/bin/sh\nfor it in \"$@\"; do echo \"[$it]\"; done\n".to_vec();
-    for entry in with_program(program, &arguments, Included::default()) {
+    for entry in with_program(program, &arguments, Included::default()).unwrap() {
         put(folder.path(), &entry.name, &read(&entry.content).unwrap(), 0o755);
     }
     let (whole, elsewhere) = (folder.path().join(BOOTSTRAP), Path::new("/"));
@@ -83,7 +84,7 @@ fn arguments_are_given_by_a_script_from_any_folder() {
 
 #[test]
 fn without_arguments_the_program_itself_is_started() {
-    let entries = with_program(b"program".to_vec(), &[], Included::default());
+    let entries = with_program(b"program".to_vec(), &[], Included::default()).unwrap();
     assert_eq!(entries.len(), 1);
     assert_eq!(
         (entries[0].name.as_str(), read(&entries[0].content).unwrap().as_slice()),

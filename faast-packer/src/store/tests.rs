@@ -36,19 +36,31 @@ impl Home {
     }
 }
 
-fn package(text: &'static str) -> Package {
+fn archive(text: &'static str) -> Archive {
     let bytes = Bytes::from_static(text.as_bytes());
-    Package { sha256: Hash::of(&bytes).0, bytes, executable_sha256: [7; 32], unpacked: 42 }
+    let executable = Hash([7; 32]);
+    Archive { sha256: Hash::of(&bytes), bytes, executable, unpacked: 42, tar: None, here: Vec::new() }
+}
+
+/// What is used of [`Store`], for zip archives.
+impl Store<'_> {
+    fn package(&self, key: Hash) -> Option<Archive> {
+        self.archive(key, Form::Zip)
+    }
+
+    fn put(&self, key: Hash, archive: &Archive) {
+        self.keep(key, Form::Zip, archive);
+    }
 }
 
 #[test]
 fn a_package_is_found_by_its_key() {
     let home = Home::new();
     assert!(home.store().package(KEY).is_none());
-    home.store().keep(KEY, &package("archive"));
+    home.store().put(KEY, &archive("archive"));
     let found = home.store().package(KEY).unwrap();
     assert_eq!(found.bytes, "archive");
-    assert_eq!((found.sha256, found.executable_sha256, found.unpacked), (Hash::of(b"archive").0, [7; 32], 42));
+    assert_eq!((found.sha256, found.executable, found.unpacked), (Hash::of(b"archive"), Hash([7; 32]), 42));
     assert!(home.store().package(Hash([0; 32])).is_none());
 }
 
@@ -56,12 +68,12 @@ fn a_package_is_found_by_its_key() {
 fn a_damaged_package_is_not_found() {
     let home = Home::new();
     for damage in ["zip", "json"] {
-        home.store().keep(KEY, &package("archive"));
+        home.store().put(KEY, &archive("archive"));
         home.cache.write(format!("packages/{KEY}.{damage}"), b"archivE").unwrap();
         assert!(home.store().package(KEY).is_none(), "{damage}");
     }
     // As another process leaves it that is writing another archive under the same key.
-    home.store().keep(KEY, &package("archive"));
+    home.store().put(KEY, &archive("archive"));
     home.cache.write(format!("packages/{KEY}.zip"), b"another").unwrap();
     assert!(home.store().package(KEY).is_none());
 }
@@ -69,11 +81,11 @@ fn a_damaged_package_is_not_found() {
 #[test]
 fn a_package_is_used_for_a_day_and_then_removed() {
     let home = Home::new();
-    home.store().keep(KEY, &package("archive"));
+    home.store().put(KEY, &archive("archive"));
     assert!(home.store_in(Duration::from_hours(23)).package(KEY).is_some());
     assert!(home.store_in(Duration::from_hours(25)).package(KEY).is_none());
     let other = Hash([1; 32]);
-    home.store_in(Duration::from_hours(25)).keep(other, &package("archive"));
+    home.store_in(Duration::from_hours(25)).put(other, &archive("archive"));
     assert_eq!(home.files(), [format!("{other}.json"), format!("{other}.zip")]);
 }
 
@@ -109,8 +121,24 @@ fn a_home_that_can_not_be_used_is_no_failure() {
     // What takes its place has its name, in a folder that all of the user's processes share.
     let cache = CacheFolder::at(file.path().join(file.path().file_name().unwrap()));
     let store = Store::new(&cache, SystemTime::now());
-    store.keep(KEY, &package("archive"));
+    store.put(KEY, &archive("archive"));
     assert!(!cache.root().starts_with(file.path()));
     assert!(store.package(KEY).is_some());
     fs::remove_dir_all(cache.root()).unwrap();
+}
+
+#[test]
+fn an_archive_with_a_file_of_this_machine_is_used_while_that_is_as_it_was() {
+    let home = Home::new();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let stamp = Stamp::of_path(file.path()).unwrap();
+    let layer = Archive { here: vec![(file.path().to_owned(), stamp)], tar: Some(KEY), ..archive("layer") };
+    home.store().keep(KEY, Form::Layer, &layer);
+    let found = home.store().archive(KEY, Form::Layer).unwrap();
+    assert_eq!((found.bytes, found.tar, found.here), (layer.bytes, layer.tar, layer.here));
+    assert!(home.store().package(KEY).is_none(), "it is no zip archive");
+    fs::write(file.path(), "another library").unwrap();
+    assert!(home.store().archive(KEY, Form::Layer).is_none());
+    drop(file);
+    assert!(home.store().archive(KEY, Form::Layer).is_none());
 }

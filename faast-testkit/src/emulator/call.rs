@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ApiCall {
-    /// As in the scope of its signature: `lambda`, `iam`, `s3`.
+    /// As in the scope of a signature, or as Google calls it: `lambda`, `iam`, `run`.
     pub service: &'static str,
     /// The operation: `CreateFunction`.
     pub action: String,
-    /// Of the caller.
+    /// Of the caller in AWS, of the request in Google.
     pub region: String,
-    /// Which function, if it is about one.
+    /// Which function, or other resource with a name, if it is about one.
     pub function: Option<String>,
     /// Unix time in milliseconds, by the emulator's clock.
     pub at_ms: u64,
@@ -27,11 +27,11 @@ pub struct ApiCall {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Permission {
-    /// The ARN of who asked.
+    /// Who asked: an ARN, or the address of an account.
     pub caller: String,
-    /// As policies name it: `lambda:CreateFunction`.
+    /// As policies name it: `lambda:CreateFunction`, `run.services.create`.
     pub action: String,
-    /// The ARN of what it was about, or `*`.
+    /// The ARN or name of what it was about, or `*`.
     pub resource: String,
     /// Whether the request went on; always true where permissions are not enforced.
     pub granted: bool,

@@ -83,7 +83,7 @@ mod tests {
     fn names_do_not_disturb_each_other() {
         let (alone, beside) = (Dice::new(3), Dice::new(3));
         let of = |dice: &Dice| (0..50).map(|_| dice.meets(0.5, "a")).collect::<Vec<_>>();
-        (0..7).for_each(|_| drop(beside.meets(0.5, "b")));
+        assert!((0..20).filter(|_| beside.meets(0.5, "b")).count() > 0);
         assert_eq!(of(&alone), of(&beside));
     }
 }

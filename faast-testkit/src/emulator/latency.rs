@@ -32,6 +32,18 @@ impl Latency {
             ("logs", 30),
             ("tagging", 80),
             ("pricing", 200),
+            ("run", 80),
+            ("artifactregistry", 80),
+            ("registry", 60),
+            ("storage", 40),
+            ("pubsub", 25),
+            ("logging", 80),
+            ("cloudbilling", 200),
+            ("serviceusage", 100),
+            ("cloudresourcemanager", 80),
+            ("oauth2", 50),
+            ("metadata", 5),
+            ("app", 8),
         ];
         let latency =
             all.iter().fold(Self::none(), |it, (service, ms)| it.service(service, Duration::from_millis(*ms)));
@@ -41,6 +53,9 @@ impl Latency {
             ("lambda", "InvokeWithResponseStream", 8),
             ("iam", "CreateRole", 120),
             ("s3", "CreateBucket", 200),
+            ("run", "CreateService", 400),
+            ("artifactregistry", "CreateRepository", 300),
+            ("storage", "InsertBucket", 300),
         ];
         let with = |it: Self, (service, action, ms): &(&str, &str, u64)| {
             it.action(service, action, Duration::from_millis(*ms))

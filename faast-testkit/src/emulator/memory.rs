@@ -37,6 +37,13 @@ impl Memory {
         used > self.limit
     }
 
+    /// The most that was seen, in MB, if that is more than the limit.
+    #[cfg(feature = "emulator-google")]
+    pub(super) fn excess_mb(&self) -> Option<u64> {
+        let max = self.max.load(Ordering::Relaxed);
+        (max > self.limit).then(|| max.div_ceil(1 << 20))
+    }
+
     /// The most that was seen, in MB, at most the limit.
     pub(super) fn max_mb(&self) -> u32 {
         let bytes = self.max.load(Ordering::Relaxed).min(self.limit);

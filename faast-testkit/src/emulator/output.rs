@@ -36,6 +36,12 @@ impl Output {
         }
     }
 
+    /// The lines that are whole.
+    #[cfg(feature = "emulator-google")]
+    pub(crate) fn whole(&mut self) -> Vec<String> {
+        mem::take(&mut self.lines)
+    }
+
     /// Reads what is there, and gives every line so far. An unfinished one counts as a line.
     pub(crate) fn take(&mut self) -> Vec<String> {
         let mut buffer = [0; 16 << 10];

@@ -137,6 +137,7 @@ impl Process {
     }
 
     /// Asks it to end.
+    #[cfg(feature = "emulator-google")]
     pub(crate) fn terminate(&self) {
         self.all.signal(self.pid, Signal::TERM);
     }
@@ -149,6 +150,36 @@ impl Process {
     pub(crate) fn max_memory_mb(&self) -> u32 {
         self.memory.measure(self.pid);
         self.memory.max_mb()
+    }
+}
+
+#[cfg(feature = "emulator-google")]
+impl Process {
+    /// Sees its end without keeping it alive.
+    pub(crate) fn watcher(&self) -> Watcher {
+        Watcher { memory: Arc::clone(&self.memory), ended: self.ended.clone() }
+    }
+}
+
+/// Sees the end of a process that is somebody else's.
+#[cfg(feature = "emulator-google")]
+#[derive(Debug, Clone)]
+pub(crate) struct Watcher {
+    memory: Arc<Memory>,
+    ended: watch::Receiver<Option<ExitStatus>>,
+}
+
+#[cfg(feature = "emulator-google")]
+impl Watcher {
+    /// Resolves when it has ended.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let status = self.ended.wait_for(Option::is_some).await;
+        status.ok().and_then(|it| *it).unwrap_or_else(|| ExitStatus::from_raw(9))
+    }
+
+    /// The MB that it used if that was too much.
+    pub(crate) fn excess_mb(&self) -> Option<u64> {
+        self.memory.excess_mb()
     }
 }
 

@@ -102,12 +102,20 @@ impl Wire {
         }
     }
 
-    /// Lets the request run to its end unheard. Answers are kept, to arrive late.
+    /// Lets the request run to its end unheard. Answers are kept, to arrive late; not that of a generator, whose items
+    /// are lost: no platform tells the end without them.
     async fn swallow(&mut self) {
+        let mut items_lost = false;
         while let Some(Ok(event)) = self.inner.next().await {
-            if let Event::Done { metering, .. } = &event {
-                self.metering = Some(metering.clone());
-                self.script.keep(event);
+            match &event {
+                Event::Item { .. } => items_lost = true,
+                Event::Done { metering, .. } => {
+                    self.metering = Some(metering.clone());
+                    if !items_lost {
+                        self.script.keep(event);
+                    }
+                }
+                _ => {}
             }
         }
     }

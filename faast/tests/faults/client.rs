@@ -38,7 +38,7 @@ async fn job(plan: &Plan) {
     let provider = Faulty::new(Local::new(), plan.faults.clone());
     let Some(cloud) = deployed(plan, &provider).await else { return };
     let nemesis = Nemesis::start(plan);
-    let notes = nemesis::home().join("notes").display().to_string();
+    let notes = nemesis::notes().display().to_string();
     let streams: Vec<_> =
         plan.streams.iter().enumerate().map(|(at, below)| tokio::spawn(stream(cloud.clone(), at, *below))).collect();
     let mut map = cloud.map(plan.tasks.iter().map(|task| call(*task, plan, &notes))).indexed();

@@ -35,7 +35,7 @@ const SEEDS: &str = "FAAST_TEST_SEEDS";
 const FEW: Range<u64> = 0..36;
 
 /// Clients at the same time: most of a run is pauses before retries.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 20;
 
 fn seeds() -> Range<u64> {
     let Ok(text) = std::env::var(SEEDS) else { return FEW };

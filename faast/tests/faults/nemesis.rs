@@ -11,9 +11,14 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, se
 use super::client::fault;
 use super::plan::{Plan, Trouble};
 
-/// The folder of the seed, which the parent has made.
+/// faast's own folder, which has little room where the disk is to be full.
 pub(crate) fn home() -> PathBuf {
     std::env::var_os("FAAST_HOME").unwrap().into()
+}
+
+/// What functions note, beside it.
+pub(crate) fn notes() -> PathBuf {
+    home().with_file_name("notes")
 }
 
 /// Ends with the job.
@@ -59,13 +64,18 @@ impl Drop for Nemesis {
     }
 }
 
-/// The processes that this one has started.
+/// The workers that this process has started. One that is not a worker yet is not among them: a process that is stopped
+/// between its birth and its program stops whoever starts it, and nothing can be done about that.
 fn children() -> Vec<Pid> {
     let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
     let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
     let pids: Vec<i32> =
         lists.flat_map(|list| list.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<_>>()).collect();
-    pids.into_iter().filter_map(Pid::from_raw).collect()
+    let is_worker = |pid: &i32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|word| word == b"faast_worker")
+    };
+    pids.into_iter().filter(is_worker).filter_map(Pid::from_raw).collect()
 }
 
 /// Few descriptors, as long as it lives.
@@ -84,6 +94,6 @@ impl Descriptors {
 
 impl Drop for Descriptors {
     fn drop(&mut self) {
-        setrlimit(Resource::Nofile, self.0.clone()).unwrap();
+        setrlimit(Resource::Nofile, self.0).unwrap();
     }
 }

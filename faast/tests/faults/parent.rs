@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ const SEED: &str = "FAAST_TEST_SEED";
 
 /// Files that can't grow: above the journal of a worker, which is memory and counts as a file, below what is printed.
 const LIMITED: &str = "trap '' XFSZ; ulimit -f 400; exec \"$0\" \"$@\"";
+
+/// No job takes so long: one that does hangs, and is ended so that the others can be heard of.
+const HANGS: Duration = Duration::from_mins(8);
 
 /// A file system that is full soon.
 const SMALL: &str = "mount -t tmpfs -o size=128k none \"$FAAST_HOME\" && exec \"$0\" \"$@\"";
@@ -72,21 +75,30 @@ fn command(plan: &Plan, home: &Path) -> Command {
 
 /// Runs a seed.
 pub(crate) fn run(plan: &Plan) -> Result<Heard, String> {
-    let home = tempfile::tempdir().unwrap();
-    let mut client = command(plan, home.path()).spawn().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("faast");
+    fs::create_dir(&home).unwrap();
+    let mut client = command(plan, &home).spawn().unwrap();
     let pid = Pid::from_child(&client);
     let (stdout, stderr) = (client.stdout.take().unwrap(), client.stderr.take().unwrap());
     let complaints = thread::spawn(move || std::io::read_to_string(stderr).unwrap_or_default());
     let mut heard = Heard::default();
     let troubles = thread::scope(|scope| {
         let trouble = scope.spawn(|| disturb(plan, pid));
+        let (over, is_over) = mpsc::channel::<()>();
+        scope.spawn(move || {
+            if is_over.recv_timeout(HANGS) == Err(mpsc::RecvTimeoutError::Timeout) {
+                kill_process(pid, Signal::KILL).unwrap();
+            }
+        });
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
             // The harness does not end its own line before the first one of ours.
             match line.split_once("@ ") {
                 Some((_, line)) => heard.lines.push(line.to_owned()),
-                None => heard.other += &format!("{line}\n"),
+                None => heard.other.extend([line.as_str(), "\n"]),
             }
         }
+        drop(over);
         trouble.join().unwrap()
     });
     let status = client.wait().unwrap();
@@ -96,8 +108,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Heard, String> {
     if plan.trouble != Trouble::KillClient && !(heard.ended && status.success()) {
         return Err(format!("the client ended with {status}: {:?}\n{}", heard.lines, heard.other));
     }
-    nothing_is_left(home.path())?;
-    let notes = fs::read_to_string(home.path().join("notes")).unwrap_or_default();
+    nothing_is_left(&home)?;
+    let notes = fs::read_to_string(folder.path().join("notes")).unwrap_or_default();
     heard.notes = notes.lines().map(|line| line.parse().unwrap()).collect();
     Ok(heard)
 }

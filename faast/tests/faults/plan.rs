@@ -100,7 +100,7 @@ impl Plan {
         let lossy = trouble == Trouble::StopWorkers || (trouble == Trouble::None && rng.bool());
         let mut rate = |most: f64| most * rng.f64();
         let faults = Faults::seed(seed)
-            .loss(if trouble == Trouble::None && lossy { 0.06 } else { 0.0 })
+            .loss(if trouble == Trouble::None && lossy { 0.08 } else { 0.0 })
             .delay(rate(0.2), Duration::from_millis(15))
             .duplicates(rate(0.2))
             .throttling(rate(0.2))
@@ -113,7 +113,8 @@ impl Plan {
             trouble,
             faults,
             lossy,
-            concurrency: rng.usize(1..5),
+            // What is lost is waited for, many seconds each.
+            concurrency: if lossy { rng.usize(6..10) } else { rng.usize(1..5) },
             tasks,
             streams: (0..3).map(|_| rng.u64(0..400)).collect(),
             moments: (0..rng.usize(1..7)).map(|_| Duration::from_micros(rng.u64(500..longest * 1000))).collect(),

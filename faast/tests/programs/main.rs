@@ -14,6 +14,7 @@
 
 mod harness;
 mod program;
+mod resume;
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
@@ -42,6 +43,10 @@ fn main() -> faast::Result<()> {
             ("with_a_subscriber_the_channels_are_its_targets", with_a_subscriber_the_channels_are_its_targets),
             ("a_lossy_argument_is_a_warning_that_names_it", a_lossy_argument_is_a_warning_that_names_it),
             ("an_error_of_main_says_what_to_know", an_error_of_main_says_what_to_know),
+            ("a_map_that_is_killed_again_and_again_comes_to_its_end", resume::kills),
+            ("ctrl_c_leaves_a_journal_to_go_on_from", resume::ctrl_c),
+            ("a_full_disk_is_an_error_and_loses_nothing", resume::full_disk),
+            ("two_programs_do_not_share_a_journal", resume::two_programs),
         ]),
         Ok(program) if program == "bare" => program::bare(),
         Ok(_) => return program::annotated::main(),

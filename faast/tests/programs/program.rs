@@ -66,6 +66,36 @@ fn square(n: u64) -> u64 {
     n * n
 }
 
+/// A number for which a worker has to do a little, and which says in `EXECUTIONS` that it was worked on in `RUN`.
+#[faast::function]
+fn works(n: u64) -> u64 {
+    use std::io::Write as _;
+    let variable = |name| std::env::var(name).unwrap();
+    let mut log = std::fs::OpenOptions::new().append(true).open(variable("EXECUTIONS")).unwrap();
+    // One write, so that lines of two workers never mix.
+    log.write_all(format!("{} {n}\n", variable("RUN")).as_bytes()).unwrap();
+    let busy = std::time::Instant::now();
+    while busy.elapsed() < std::time::Duration::from_micros(100) {
+        std::hint::spin_loop();
+    }
+    n.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// A map with a journal, as a user's program has it. Says how many results came back from it, and what all of them are.
+async fn resumes(cloud: &Cloud) -> faast::Result<()> {
+    let calls: u64 = std::env::var("CALLS").unwrap().parse().unwrap();
+    let mut map = cloud.map((0..calls).map(works::call)).journal(std::env::var("JOURNAL").unwrap()).indexed();
+    let (mut sum, mut good) = (0_u64, 0);
+    while let Some((index, result)) = map.next().await {
+        let value = result?;
+        assert_eq!(value, index.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        sum = sum.wrapping_add(value.rotate_left(7) ^ index);
+        good += 1;
+    }
+    println!("{good} {sum} {}", cloud.stats().replayed);
+    Ok(())
+}
+
 /// Says what came of a step, and waits for a line.
 fn step(said: &str) {
     println!("{said}");
@@ -106,7 +136,7 @@ pub(crate) mod annotated {
 
     use faast::prelude::*;
 
-    use super::{Note, PROGRAM, busy, fails, forgetful, hello, recurse, renews, steps};
+    use super::{Note, PROGRAM, busy, fails, forgetful, hello, recurse, renews, resumes, steps};
 
     #[faast::main]
     pub(crate) async fn main() -> faast::Result<()> {
@@ -127,6 +157,7 @@ pub(crate) mod annotated {
             "busy" => drop(cloud.map((0..10).map(|_| busy::call())).collect().await),
             "steps" => steps(&cloud).await?,
             "renews" => renews(&cloud).await?,
+            "resumes" => resumes(&cloud).await?,
             "fails" => println!("{}", cloud.run(fails::call()).await?),
             "lossy" => {
                 let note = Note { text: "a".into(), author: "b".into() };

@@ -35,6 +35,8 @@ pub(super) fn main(words: &[&str]) -> Result<()> {
         }
         #[cfg(feature = "bench-aws")]
         ["aws", rest @ ..] => super::aws::floor_main(rest)?,
+        #[cfg(feature = "bench-google")]
+        ["google", rest @ ..] => super::google::floor_main(rest)?,
         other => bail!("no floor {other:?}"),
     }
     Ok(())

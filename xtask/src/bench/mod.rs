@@ -13,6 +13,10 @@ mod balance;
 mod death;
 #[cfg(feature = "bench")]
 mod floor;
+#[cfg(feature = "bench-google")]
+mod google;
+#[cfg(feature = "bench")]
+mod journal;
 #[cfg(feature = "bench")]
 mod latency;
 #[cfg(feature = "bench")]
@@ -50,9 +54,10 @@ pub(crate) const MEASURE: &str = "bench-measure";
 pub(crate) fn launch(arguments: &[&str]) -> Result<()> {
     let metadata = MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec()?;
     let target = metadata.target_directory;
-    // Lambda's own client takes minutes to build: only for the bench that stands beside it.
-    let features = if arguments.contains(&"aws") { "bench-aws" } else { "bench" };
-    CommandLine::new("cargo build --release --package xtask --features").arg(features).run()?;
+    // The clouds' own clients take minutes to build: only for the benches that stand beside them.
+    let asked = ["aws", "google"].into_iter().find(|cloud| arguments.contains(cloud));
+    let features = asked.map_or_else(|| "bench".into(), |cloud| format!("bench-{cloud}"));
+    CommandLine::new("cargo build --release --package xtask --features").arg(&features).run()?;
     let program = target.join("release").join("xtask");
     let json = target.join("bench.json");
     let command = CommandLine::default().arg(program.as_str()).arg(MEASURE).arg(json.as_str());

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::machine::{Foreign, Noise};
 use super::report::{Report, Row};
-use super::{balance, death, floor, latency, payload, record, scale, startup, subject, throughput};
+use super::{balance, death, floor, journal, latency, payload, record, scale, startup, subject, throughput};
 
 /// Hidden words of the executable.
 const FLOOR: &str = "bench-floor";
@@ -28,9 +28,12 @@ const BENCHES: &[Bench] = &[
     ("payload", payload::measure),
     ("balance", balance::measure),
     ("death", death::measure),
+    ("journal", journal::measure),
     ("scale", scale::measure),
     #[cfg(feature = "bench-aws")]
     ("aws", super::aws::measure),
+    #[cfg(feature = "bench-google")]
+    ("google", super::google::measure),
 ];
 
 /// How long one bench waits for others to leave the machine alone, and measures again what they disturbed.

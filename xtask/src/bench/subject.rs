@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use super::{balance, death, latency, payload, record, run, scale, startup, throughput};
+use super::{balance, death, journal, latency, payload, record, run, scale, startup, throughput};
 
 /// Runs the subject that the arguments name.
 #[faast::main]
@@ -23,6 +23,7 @@ pub(super) async fn main() -> Result<()> {
         ["timeout", rounds] => death::timeout(rounds.parse()?).await?,
         ["kill", rounds] => death::kill(rounds.parse()?).await?,
         ["victim", workers] => return death::victim(workers.parse()?).await,
+        ["journal", calls, turns] => journal::compare(calls.parse()?, turns.parse()?).await?,
         ["scale", workers] => scale::ready(workers.parse()?).await?,
         #[cfg(feature = "bench-aws")]
         ["aws-pack"] => super::aws::packing()?,
@@ -32,6 +33,8 @@ pub(super) async fn main() -> Result<()> {
         ["aws-batch", endpoint, calls, batch] => super::aws::batched(endpoint, calls.parse()?, batch.parse()?).await?,
         #[cfg(feature = "bench-aws")]
         ["aws", endpoint, calls] => super::aws::map(endpoint, calls.parse()?).await?,
+        #[cfg(feature = "bench-google")]
+        ["google", endpoint, calls] => super::google::map(endpoint, calls.parse()?).await?,
         other => bail!("no subject {other:?}"),
     };
     println!("{answer}");

@@ -1,23 +1,20 @@
-//! Against a real account: only one that was named, with a limit on what it may cost, and nothing left afterwards.
+//! Against a real account: only the one that was named.
 //!
-//! The tests ask the account for its number themselves, through the SDK, before they make anything. They keep their
-//! ledgers in a home folder of this run; whatever stands in there at the end is deleted, and nothing else.
+//! The tests ask the account for its number themselves, through the SDK, before they make anything.
 
-use std::fs;
-use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use anyhow::{Context, Result, ensure};
 
-use anyhow::{Context, Result, bail, ensure};
-use cargo_metadata::MetadataCommand;
+use crate::command::CommandLine;
+use crate::test_cloud::live::Live;
 
-use super::install::text;
-use crate::command::{CommandLine, root};
-use crate::suite;
-
-const TESTS: &str = "cargo test --workspace --features faast-aws/live --test live";
 const ACCOUNT: &str = "FAAST_TEST_AWS_ACCOUNT";
-const BUDGET: &str = "FAAST_TEST_AWS_BUDGET_USD";
-const DEFAULT_BUDGET: &str = "1";
+const LIVE: Live = Live {
+    cloud: "aws",
+    command: "cargo test --workspace --features faast-aws/live --test live",
+    place: ACCOUNT,
+    budget: "FAAST_TEST_AWS_BUDGET_USD",
+    run: "FAAST_TEST_AWS_RUN",
+};
 
 /// What keeps a run against servers on loopback from reaching any account, whatever this machine is configured for.
 const NO_ACCOUNT: &[(&str, &str)] = &[
@@ -37,23 +34,9 @@ pub(super) fn without_account(command: CommandLine) -> CommandLine {
     NO_ACCOUNT.iter().fold(command, |command, (key, value)| command.env(*key, *value))
 }
 
-/// Runs the tests, or those whose name holds `filter`, and sweeps.
-pub(super) fn run(filter: Option<&str>) -> Result<()> {
-    let allowed = allowed(std::env::var(ACCOUNT).ok().as_deref())?;
-    let budget = budget(std::env::var(BUDGET).ok().as_deref())?;
-    let run = format!("faast-test-{}", SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs());
-    let target = MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec()?.target_directory;
-    let home = target.as_std_path().join("live-aws").join(&run);
-    fs::create_dir_all(&home)?;
-    println!("account {allowed}, at most ${budget}, run `{run}`");
-    let tests = CommandLine::new(TESTS)
-        .env(ACCOUNT, allowed)
-        .env(BUDGET, budget.to_string())
-        .env("FAAST_TEST_AWS_RUN", &run)
-        .env("FAAST_HOME", text(&home)?);
-    let tested = suite::run(tests, filter);
-    let swept = sweep(&home);
-    tested.and(swept)
+/// Runs the tests, or those whose names hold one of the filters, and sweeps.
+pub(super) fn run(filters: &[&str]) -> Result<()> {
+    LIVE.test(&allowed(std::env::var(ACCOUNT).ok().as_deref())?, filters)
 }
 
 /// The account that may be used.
@@ -70,37 +53,6 @@ fn allowed(account: Option<&str>) -> Result<String> {
     Ok(account.to_owned())
 }
 
-/// What all deployments of a run may cost together, in US dollars.
-fn budget(usd: Option<&str>) -> Result<f64> {
-    let usd = usd.unwrap_or(DEFAULT_BUDGET);
-    match usd.parse::<f64>() {
-        Ok(budget) if budget.is_finite() && budget > 0.0 => Ok(budget),
-        _ => bail!("{BUDGET} is `{usd}`; it is a number of US dollars above zero"),
-    }
-}
-
-/// Deletes what this run's deployments have left, live or not.
-fn sweep(home: &Path) -> Result<()> {
-    let ledgers = match fs::read_dir(home.join("aws/ledger")) {
-        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect::<Vec<_>>(),
-        Err(_) => Vec::new(),
-    };
-    let deployments = ledgers.iter().filter_map(|path| path.file_name()?.to_str()?.strip_suffix(".jsonl"));
-    let command = CommandLine::new("cargo run --quiet -p faast-cli -- cleanup aws -x --include-live");
-    let command = command.env("FAAST_HOME", text(home)?);
-    let (mut count, mut sweep) = (0, command);
-    for deployment in deployments {
-        count += 1;
-        sweep = sweep.arg("--deployment").arg(deployment);
-    }
-    if count == 0 {
-        println!("sweep: every deployment has cleaned up after itself");
-        return Ok(());
-    }
-    println!("sweep: {count} deployments have left something");
-    sweep.run().with_context(|| format!("something may be left; the ledgers are in {}", home.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,14 +66,5 @@ mod tests {
             assert!(allowed(Some(wrong)).unwrap_err().to_string().contains("twelve digits"));
         }
         assert_eq!(allowed(Some("123456789012")).unwrap(), "123456789012");
-    }
-
-    #[test]
-    fn there_is_always_a_budget() {
-        assert_eq!(budget(None).unwrap().to_string(), "1");
-        assert_eq!(budget(Some("0.25")).unwrap().to_string(), "0.25");
-        for wrong in ["", "0", "-1", "inf", "NaN", "much"] {
-            assert!(budget(Some(wrong)).is_err(), "{wrong}");
-        }
     }
 }

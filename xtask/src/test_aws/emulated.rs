@@ -11,7 +11,7 @@ use crate::suite;
 const TESTS: &str = "cargo test --workspace --test conformance --test emulated --test jobs --test replay_control \
     --test replay_invoke --test replay_queue --test runtime_api --test aws --test crash_points --test doctor --test gc --test aws_lambda --test aws_services";
 
-/// Runs them, or of them the tests whose name holds `filter`.
-pub(super) fn run(filter: Option<&str>) -> Result<()> {
-    suite::run(without_account(CommandLine::new(TESTS)), filter)
+/// Runs them, or of them the tests whose names hold one of the filters.
+pub(super) fn run(filters: &[&str]) -> Result<()> {
+    suite::run(without_account(CommandLine::new(TESTS)), filters)
 }

@@ -8,23 +8,24 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::account::without_account;
-use super::install::{Tools, text};
-use super::server::{Server, Start, free_port};
+use super::install::Tools;
 use crate::command::{CommandLine, root};
 use crate::suite;
+use crate::test_cloud::install::text;
+use crate::test_cloud::server::{Server, Start, free_port};
 
 const TESTS: &str = "cargo test --workspace --features faast-aws/independent --test independent";
 const EMULATOR: &str = "cargo build --workspace --example aws_emulator";
 const CORPUS: &str = "faast-testkit/corpus/aws";
 
-/// Runs everything, or the tests whose name holds `filter`; the corpus is no test, and runs without a filter only.
-pub(super) fn run(filter: Option<&str>) -> Result<()> {
+/// Runs everything, or the tests whose names hold one of the filters; the corpus is no test, and runs without one only.
+pub(super) fn run(filters: &[&str]) -> Result<()> {
     let tools = Tools::install()?;
     // Before servers wait for it.
     CommandLine::new(TESTS).arg("--no-run").run()?;
     let servers = Servers::start(&tools)?;
-    suite::run(servers.tell(CommandLine::new(TESTS), &tools)?, filter)?;
-    if filter.is_none() {
+    suite::run(servers.tell(CommandLine::new(TESTS), &tools)?, filters)?;
+    if filters.is_empty() {
         corpus(&tools, &servers)?;
     }
     Ok(())

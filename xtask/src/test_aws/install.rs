@@ -1,14 +1,12 @@
-//! The servers that nobody of this project wrote, and the AWS command line: installed once, below the target folder.
-//!
-//! Versions are pinned: another one may differ from AWS in other places, and the tests say where these do.
+//! The servers that nobody of this project wrote, and the AWS command line.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use cargo_metadata::MetadataCommand;
 
-use crate::command::{CommandLine, root};
+use crate::command::CommandLine;
+use crate::test_cloud::install::{Venv, once, target_folder, text};
 
 /// What pip installs. `MiniStack` runs functions, moto is a second control plane, the rest are clients.
 const PACKAGES: &[&str] = &["ministack==1.5.33", "moto[server]==5.2.5", "boto3", "awscli==1.46.3"];
@@ -23,14 +21,11 @@ const EMULATOR: &str = "samcli/local/rapid/aws-lambda-rie";
 /// The hash of the one for `x86_64`; the wheel's covers the other.
 const EMULATOR_SHA256: &str = "6b1e686e62ab2baf5759c412c4864276ef2a88b094fca53ec070637ccba9b9a5";
 
-/// What is written once everything is there.
-const DONE: &str = "installed";
-
 /// Where everything is.
 pub(super) struct Tools {
     /// The folder for servers' files and logs.
     pub(super) folder: PathBuf,
-    venv: PathBuf,
+    venv: Venv,
     /// AWS's own runtime interface emulator.
     pub(super) rie: PathBuf,
 }
@@ -38,17 +33,17 @@ pub(super) struct Tools {
 impl Tools {
     /// Installs what is not there yet.
     pub(super) fn install() -> Result<Self> {
-        let target = MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec()?.target_directory;
-        let folder = target.as_std_path().join("independent-aws");
+        let folder = target_folder()?.join("independent-aws");
         let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
         let rie = folder.join("wheel").join(format!("{EMULATOR}-{arch}"));
-        let tools = Self { venv: folder.join("venv"), folder, rie };
+        let tools = Self { venv: Venv::at(folder.join("venv")), folder, rie };
         let wanted = format!("{}\n{WHEEL}\n", PACKAGES.join("\n"));
-        if fs::read_to_string(tools.folder.join(DONE)).is_ok_and(|done| done == wanted) {
-            return Ok(tools);
-        }
-        println!("installing into {}: {}", tools.folder.display(), PACKAGES.join(", "));
-        tools.install_anew(&wanted).with_context(|| {
+        let installed = once(&tools.folder, &wanted, || {
+            fs::create_dir_all(tools.folder.join("wheel"))?;
+            tools.venv.install(PACKAGES)?;
+            tools.install_emulator(&text(&tools.program("pip"))?)
+        });
+        installed.with_context(|| {
             "the servers for --independent can't be installed; it takes python3 with venv and pip, and a package registry"
         })?;
         Ok(tools)
@@ -56,21 +51,7 @@ impl Tools {
 
     /// A program of the Python environment.
     pub(super) fn program(&self, name: &str) -> PathBuf {
-        self.venv.join("bin").join(name)
-    }
-
-    fn install_anew(&self, wanted: &str) -> Result<()> {
-        if self.folder.exists() {
-            fs::remove_dir_all(&self.folder)?;
-        }
-        fs::create_dir_all(self.folder.join("wheel"))?;
-        CommandLine::new("python3 -m venv").arg(&text(&self.venv)?).run()?;
-        let pip = text(&self.program("pip"))?;
-        let install = CommandLine::default().arg(&pip).arg("install").arg("--quiet");
-        PACKAGES.iter().fold(install, |command, package| command.arg(package)).run()?;
-        self.install_emulator(&pip)?;
-        fs::write(self.folder.join(DONE), wanted)?;
-        Ok(())
+        self.venv.program(name)
     }
 
     fn install_emulator(&self, pip: &str) -> Result<()> {
@@ -92,8 +73,4 @@ impl Tools {
         }
         CommandLine::new("chmod +x").arg(&text(&self.rie)?).run()
     }
-}
-
-pub(super) fn text(path: &Path) -> Result<String> {
-    path.to_str().map(str::to_owned).with_context(|| format!("`{}` is not UTF-8", path.display()))
 }

@@ -18,7 +18,7 @@ use self::browser::{Browser, Page};
 use crate::command::{CommandLine, root};
 
 /// Numbers of calls: all attempts drawn, workers shaded, rows bounded.
-const RUNS: [u32; 3] = [10, 10_000, 100_000];
+const RUNS: [u32; 3] = [10, 10_000, 1_000_000];
 
 pub(crate) fn run(words: &[&str]) -> Result<()> {
     let runs = match words {

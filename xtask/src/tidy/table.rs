@@ -50,6 +50,12 @@ const SOURCES: &[Source] = &[
         heading: &["For", "Actions"],
     },
     Source {
+        name: "google_permissions",
+        file: "faast-google/src/permission.rs",
+        make: permissions,
+        heading: &["For", "Permissions"],
+    },
+    Source {
         name: "cases",
         file: case::DOCUMENT,
         make: case::counts,
@@ -179,15 +185,15 @@ fn defaults(text: &str) -> Vec<Row> {
         .collect()
 }
 
-/// The variants of `enum Use` with their docs, and the actions of the lines `need(Use::Name, On::_, "service:Action")`;
-/// the service is said once for those that follow each other.
+/// The variants of `enum Use` with their docs, and the actions of the lines `need(Use::Name, .., "service:Action")`; the
+/// service is said once for those that follow each other.
 fn permissions(text: &str) -> Vec<Row> {
     let block = text.split_once("enum Use {").and_then(|(_, rest)| rest.split_once("\n}")).map_or("", |(it, _)| it);
     let variant = |line: &str| line.strip_suffix(',').map(str::to_owned);
     documented(block, "///", variant)
         .map(|(name, docs)| {
             let line = |line: &str| {
-                let (_, rest) = line.split_once(&format!("(Use::{name}, On::"))?;
+                let (_, rest) = line.split_once(&format!("(Use::{name}, "))?;
                 Some(rest.split('"').nth(1)?.to_owned())
             };
             vec![docs, services(text.lines().filter_map(line))]

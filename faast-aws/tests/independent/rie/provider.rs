@@ -35,6 +35,8 @@ impl CloudProvider for Rie {
         // Answers are not streamed: neither generators nor batches.
         capabilities.streams = false;
         capabilities.max_batch = 1;
+        // There is no S3 beside it.
+        capabilities.spill = false;
         capabilities.defaults.concurrency = 4;
         capabilities
     }

@@ -32,20 +32,20 @@ kill -KILL 0
 const STARTS_WITHIN: Duration = Duration::from_secs(90);
 
 /// How a server is started.
-pub(super) struct Start<'s> {
-    pub(super) name: &'s str,
-    pub(super) program: &'s Path,
-    pub(super) args: Vec<String>,
-    pub(super) env: Vec<(&'s str, String)>,
-    pub(super) port: u16,
+pub(crate) struct Start<'s> {
+    pub(crate) name: &'s str,
+    pub(crate) program: &'s Path,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<(&'s str, String)>,
+    pub(crate) port: u16,
     /// A path that is answered, and not with a failure of the server, once it is up.
-    pub(super) ready: &'s str,
+    pub(crate) ready: &'s str,
     /// Where its output and its home folder go.
-    pub(super) folder: &'s Path,
+    pub(crate) folder: &'s Path,
 }
 
 /// A running server; dropping it ends it.
-pub(super) struct Server {
+pub(crate) struct Server {
     name: String,
     port: u16,
     watch: Child,
@@ -54,7 +54,7 @@ pub(super) struct Server {
 
 impl Server {
     /// Starts a server and waits until it answers.
-    pub(super) fn start(start: Start<'_>) -> Result<Self> {
+    pub(crate) fn start(start: Start<'_>) -> Result<Self> {
         let Start { name, program, args, env, port, ready, folder } = start;
         let home = folder.join(name);
         fs::create_dir_all(&home)?;
@@ -74,12 +74,12 @@ impl Server {
     }
 
     /// Where it serves.
-    pub(super) fn endpoint(&self) -> String {
+    pub(crate) fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
     /// Sends a request and wants an answer of success.
-    pub(super) fn post(&self, path: &str, body: &str) -> Result<()> {
+    pub(crate) fn post(&self, path: &str, body: &str) -> Result<()> {
         let status = http(self.port, "POST", path, body)?;
         anyhow::ensure!((200..300).contains(&status), "{} answers {status} to POST {path}", self.name);
         Ok(())
@@ -109,7 +109,7 @@ impl Drop for Server {
 }
 
 /// A port that is free at this moment.
-pub(super) fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback")?;
     Ok(listener.local_addr()?.port())
 }

@@ -1,28 +1,29 @@
-//! Pacing: Lambda's management calls share 15 a second for the whole account and region, and that can't be raised.
-//!
-//! Responsible for staying below that when many things are deleted at once; `GetFunction` and the invocations have
-//! limits of their own and do not come here. The turns of one provider are in `next`, written by whoever takes one.
+//! Pacing: turns for calls whose number in a time is limited for a whole account, so that many of them at once do not use
+//! the limit up. The turns of one limit are in `next`, written by whoever takes one.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Time between two calls once the burst is used up: 10 a second, which leaves a third for others in the account.
-const BETWEEN: Duration = Duration::from_millis(100);
-
-/// Calls that may go out at once after a pause: what one deployment needs at most.
-const BURST: u32 = 5;
-
 /// Hands out turns.
-#[derive(Debug, Default)]
-pub(crate) struct Pace {
+#[derive(Debug)]
+pub struct Pace {
+    /// Time between two calls once the burst is used up.
+    between: Duration,
+    /// Calls that may go out at once after a pause.
+    burst: u32,
     next: Mutex<Option<Instant>>,
 }
 
 impl Pace {
+    /// A turn in each time `between`, and a burst of so many after a pause.
+    pub fn new(between: Duration, burst: u32) -> Self {
+        Self { between, burst, next: Mutex::default() }
+    }
+
     /// Waits for a turn.
-    pub(crate) async fn turn(&self) {
+    pub async fn turn(&self) {
         let at = self.take(Instant::now());
         tokio::time::sleep_until(at).await;
     }
@@ -30,9 +31,9 @@ impl Pace {
     /// When the turn that is taken now begins.
     fn take(&self, now: Instant) -> Instant {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let earliest = now.checked_sub(BETWEEN * (BURST - 1)).unwrap_or(now);
+        let earliest = now.checked_sub(self.between * self.burst.saturating_sub(1)).unwrap_or(now);
         let slot = next.map_or(earliest, |next| next.max(earliest));
-        *next = Some(slot + BETWEEN);
+        *next = Some(slot + self.between);
         slot.max(now)
     }
 }
@@ -43,7 +44,7 @@ mod tests {
 
     #[test]
     fn a_hundred_calls_take_their_time_and_the_first_few_none() {
-        let (pace, start) = (Pace::default(), Instant::now() + Duration::from_mins(1));
+        let (pace, start) = (Pace::new(Duration::from_millis(100), 5), Instant::now() + Duration::from_mins(1));
         let mut now = start;
         let mut turns = Vec::new();
         for _ in 0..100 {

@@ -1,4 +1,4 @@
-//! What the store costs: its requests, counted where they are made, the bytes that leave AWS, and the time that objects
+//! What a store costs: its requests, counted where they are made, the bytes that leave the cloud, and the time that objects
 //! lie there.
 
 use std::collections::HashMap;
@@ -6,9 +6,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use faast_core::cost::Quantity;
+use super::Quantity;
 
-use crate::cost::{STORAGE, STORAGE_READS, STORAGE_WRITES, TRANSFER_OUT};
+/// Requests to a store that write, list, or make its bucket.
+pub const STORAGE_WRITES: &str = "storage writes";
+/// Requests to a store that read.
+pub const STORAGE_READS: &str = "storage reads";
+/// GiB-months of what lies in a store.
+pub const STORAGE: &str = "storage";
+/// GiB that leave the cloud.
+pub const TRANSFER_OUT: &str = "transfer out";
 
 /// Bytes of a GB.
 const GB: f64 = 1024.0 * 1024.0 * 1024.0;
@@ -18,7 +25,7 @@ const MONTH: f64 = 30.0 * 24.0 * 3600.0;
 
 /// One side's use of the store. Written by every request.
 #[derive(Debug, Default)]
-pub(crate) struct Bill {
+pub struct StoreBill {
     writes: AtomicU64,
     reads: AtomicU64,
     bytes_read: AtomicU64,
@@ -43,14 +50,14 @@ fn byte_seconds(len: usize, time: Duration) -> f64 {
     len as f64 * time.as_secs_f64()
 }
 
-impl Bill {
+impl StoreBill {
     /// A request of the dear kind: writing, listing, making the bucket.
-    pub(super) fn write(&self) {
+    pub fn write(&self) {
         self.writes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A request of the cheap kind, and what came of it.
-    pub(super) fn read(&self, bytes: usize) {
+    pub fn read(&self, bytes: usize) {
         self.reads.fetch_add(1, Ordering::Relaxed);
         self.bytes_read.fetch_add(bytes as u64, Ordering::Relaxed);
     }
@@ -60,20 +67,20 @@ impl Bill {
     }
 
     /// An object lies there, from now on as far as this side knows.
-    pub(super) fn stored(&self, key: &str, len: usize) {
+    pub fn stored(&self, key: &str, len: usize) {
         self.lying().since.insert(key.to_owned(), (len, Instant::now()));
     }
 
     /// It is gone.
-    pub(super) fn deleted(&self, key: &str) {
+    pub fn deleted(&self, key: &str) {
         let mut lying = self.lying();
         if let Some((len, since)) = lying.since.remove(key) {
             lying.byte_seconds += byte_seconds(len, since.elapsed());
         }
     }
 
-    /// Everything that the client has used. What it reads leaves AWS.
-    pub(crate) fn of_client(&self) -> Vec<Quantity> {
+    /// Everything that the client has used. What it reads leaves the cloud.
+    pub fn of_client(&self) -> Vec<Quantity> {
         let (writes, reads) = (self.writes.load(Ordering::Relaxed), self.reads.load(Ordering::Relaxed));
         if writes + reads == 0 {
             return Vec::new();
@@ -86,7 +93,7 @@ impl Bill {
     }
 
     /// The requests of a worker since this was asked last. What it reads stays within the region.
-    pub(super) fn of_worker(&self) -> Vec<Quantity> {
+    pub fn of_worker(&self) -> Vec<Quantity> {
         let (writes, reads) = (self.writes.swap(0, Ordering::Relaxed), self.reads.swap(0, Ordering::Relaxed));
         if writes + reads > 0 {
             // The client knows how long they lie.
@@ -107,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_workers_requests_are_on_one_bill_only() {
-        let bill = Bill::default();
+        let bill = StoreBill::default();
         assert!(bill.of_worker().is_empty() && bill.of_client().is_empty());
         bill.write();
         bill.read(1 << 30);
@@ -118,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_clients_bill_grows_and_has_what_left_the_cloud() {
-        let bill = Bill::default();
+        let bill = StoreBill::default();
         bill.write();
         bill.read(1 << 29);
         bill.read(1 << 29);
@@ -131,7 +138,7 @@ mod tests {
 
     #[test]
     fn an_object_costs_while_it_lies_there() {
-        let bill = Bill::default();
+        let bill = StoreBill::default();
         bill.stored("a", 1000);
         let (since, hour) = (bill.lying().since["a"].1, Duration::from_hours(1));
         assert!((bill.lying().byte_seconds(since + hour) - 3_600_000.0).abs() < 1e-6);

@@ -1,0 +1,92 @@
+//! What one deployment has, or may have, in an account: the one place that writes the ledger.
+//!
+//! Invariant: a resource is in [`Held`] and in the ledger from before the call that creates it until after the call that
+//! deletes it, or until the service has refused to create it. Cleaning up is: delete what is in here.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::cancel::CancelToken;
+use crate::error::Error;
+use crate::ledger::Ledger;
+use crate::provider::Resource;
+
+/// The resources of a deployment, by their kinds.
+pub struct Held<K> {
+    /// Fires when the deployment is given up, by the user or because a step failed.
+    pub halt: CancelToken,
+    ledger: Arc<Ledger>,
+    describe: Box<dyn Fn(K) -> Resource + Send + Sync>,
+    /// What may exist. Steps that run side by side write to it.
+    made: Mutex<BTreeSet<K>>,
+}
+
+/// Why a step of a deployment ended without a result.
+#[derive(Debug)]
+pub enum Stop {
+    /// Another step failed, or the user gave up.
+    Halted,
+    /// This one failed.
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl<K: Copy + Ord> Held<K> {
+    /// Nothing yet; `describe` says what reports and the ledger have of a kind.
+    pub fn new(ledger: Arc<Ledger>, describe: impl Fn(K) -> Resource + Send + Sync + 'static) -> Self {
+        Self { halt: CancelToken::new(), ledger, describe: Box::new(describe), made: Mutex::default() }
+    }
+
+    /// The resource of a kind, as reports and the ledger have it.
+    pub fn resource(&self, kind: K) -> Resource {
+        (self.describe)(kind)
+    }
+
+    /// Records that a resource is about to be made.
+    pub fn intend(&self, kind: K) {
+        self.ledger.intent(&self.resource(kind));
+        self.made().insert(kind);
+    }
+
+    /// Records that a resource is gone, or was never made.
+    pub fn gone(&self, kind: K) {
+        self.made().remove(&kind);
+        self.ledger.deleted(&self.resource(kind));
+    }
+
+    /// Whether it may exist.
+    pub fn has(&self, kind: K) -> bool {
+        self.made().contains(&kind)
+    }
+
+    /// Removes the ledger's file if nothing is left.
+    pub fn close(&self) {
+        self.ledger.close();
+    }
+
+    /// Between two calls of a step: whether to go on.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Halted`] when the deployment is given up.
+    pub fn go_on(&self) -> Result<(), Stop> {
+        if self.halt.is_canceled() { Err(Stop::Halted) } else { Ok(()) }
+    }
+
+    /// A panic while it was locked leaves the set as it is: each change is a single step.
+    fn made(&self) -> MutexGuard<'_, BTreeSet<K>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: fmt::Debug> fmt::Debug for Held<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").field("made", &self.made).finish_non_exhaustive()
+    }
+}

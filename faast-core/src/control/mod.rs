@@ -1,0 +1,16 @@
+//! What the control planes of providers share that make resources in accounts: knowing what is theirs, steps side by side,
+//! waiting and pacing.
+//!
+//! For authors of providers. Nothing here knows a cloud: what a service answers is the provider's to read.
+
+mod backoff;
+mod held;
+mod pace;
+mod steps;
+mod tags;
+
+pub use self::backoff::{Backoff, Clock, Ended, Pauses, RealTime, Step, again, wait};
+pub use self::held::{Held, Stop};
+pub use self::pace::Pace;
+pub use self::steps::{Steps, given_up};
+pub use self::tags::{Owned, TagKeys, Tags, deployment_of, resource_name, seconds};

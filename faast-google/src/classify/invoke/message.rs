@@ -1,0 +1,94 @@
+//! Messages: what became of a request that Pub/Sub had taken, and of the way there and back.
+
+use faast_core::ErrorKind;
+use faast_core::provider::{InvokeError, Ran, RetryClass};
+
+use super::super::control::{Cause, Refusal};
+
+/// A request was not taken, or nobody knows. Calls that wait for messages are not touched by a network that is gone.
+pub(crate) fn unpublished(refusal: &Refusal) -> InvokeError {
+    let ran = if refusal.maybe_done() { Ran::Maybe } else { Ran::No };
+    let message = format!("the request could not be published: {refusal}");
+    let class = match refusal.cause() {
+        Cause::Unreachable => RetryClass::Unreachable,
+        Cause::Throttled | Cause::Quota => RetryClass::Throttled,
+        Cause::Unavailable | Cause::Busy => RetryClass::Transient,
+        _ => RetryClass::Permanent,
+    };
+    let error = InvokeError::new(class, ran, message);
+    match refusal.cause() {
+        Cause::Gone => error.kind(ErrorKind::Unavailable),
+        _ if class == RetryClass::Permanent => error.kind(ErrorKind::Denied).hint(refusal.advice()),
+        _ => error,
+    }
+}
+
+/// Another worker has begun the call, because the one before ended without an answer.
+pub(crate) fn redelivered() -> InvokeError {
+    let message = "the process ended in the middle of the call, which was then given to another one";
+    InvokeError::new(RetryClass::Crash, Ran::Yes, message)
+}
+
+/// The request was delivered as often as it is, and nobody answered. One that no worker began found no place.
+pub(crate) fn dead(started: bool) -> InvokeError {
+    if started {
+        return InvokeError::new(RetryClass::Crash, Ran::Yes, "the process ended in the middle of the call");
+    }
+    let message = "found no instance that took it, as often as Pub/Sub delivers a message";
+    InvokeError::new(RetryClass::Throttled, Ran::No, message)
+}
+
+/// The worker could not read the request.
+pub(crate) fn unread(why: &str) -> InvokeError {
+    InvokeError::new(RetryClass::Permanent, Ran::No, format!("the worker does not take the request: {why}"))
+        .kind(ErrorKind::StaleBuild)
+}
+
+/// The messages with the answers can't be had, and that will not pass.
+pub(crate) fn queue_lost(refusal: &Refusal) -> InvokeError {
+    let kind = match refusal.cause() {
+        Cause::Gone => ErrorKind::Unavailable,
+        _ => ErrorKind::Denied,
+    };
+    let message = format!("the answers can't be pulled: {refusal}");
+    InvokeError::new(RetryClass::Permanent, Ran::Maybe, message).kind(kind)
+}
+
+/// Whether a refusal to give messages does not pass by itself. A token that can't be had may be had again.
+pub(crate) fn is_for_good(cause: Cause) -> bool {
+    matches!(cause, Cause::BadCredentials | Cause::Denied | Cause::Gone | Cause::ApiDisabled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::control::Told;
+    use super::*;
+
+    #[test]
+    fn a_request_that_did_not_get_out_did_not_run() {
+        let unsent = unpublished(&Refusal::unreachable("pubsub.topics.publish", "no route", true));
+        assert_eq!((unsent.class, unsent.ran), (RetryClass::Unreachable, Ran::No));
+        let lost = unpublished(&Refusal::unreachable("pubsub.topics.publish", "reset", false));
+        assert_eq!((lost.class, lost.ran), (RetryClass::Unreachable, Ran::Maybe));
+    }
+
+    #[test]
+    fn a_refusal_to_publish_has_its_class() {
+        for (status, class, kind) in [
+            (429, RetryClass::Throttled, ErrorKind::Throttled),
+            (503, RetryClass::Transient, ErrorKind::Unavailable),
+            (403, RetryClass::Permanent, ErrorKind::Denied),
+            (404, RetryClass::Permanent, ErrorKind::Unavailable),
+        ] {
+            let told = Told { status, ..Told::default() };
+            let error = unpublished(&Refusal::told("pubsub.topics.publish", told));
+            assert_eq!((error.class, error.kind), (class, kind), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_dead_letter_that_no_worker_began_was_throttled() {
+        assert_eq!((dead(false).class, dead(false).ran), (RetryClass::Throttled, Ran::No));
+        assert_eq!((dead(true).class, dead(true).kind), (RetryClass::Crash, ErrorKind::Crash));
+    }
+}

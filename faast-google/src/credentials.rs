@@ -1,0 +1,283 @@
+//! Who calls: tokens of whatever credentials there are, for Google's services and for the deployed one.
+//!
+//! A client has what Google's libraries call application default credentials: a file that a variable names, else the one that
+//! `gcloud auth application-default login` writes, else the metadata server of the machine. A worker has the metadata
+//! server's alone, which [`metadata`] asks without any part of the SDK. Tokens are cached by whoever makes them, and nothing
+//! here prints one.
+
+mod metadata;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use faast_core::provider::variable;
+use faast_core::{Error, ErrorKind, Result};
+use google_cloud_auth::credentials::idtoken::{self, IDTokenCredentials};
+use google_cloud_auth::credentials::{self as sdk, AccessTokenCredentials};
+use serde_json::Value;
+
+pub(crate) use self::metadata::MetadataServer;
+
+/// What every one of Google's services takes.
+const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+
+/// Names the file of the credentials.
+const FILE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+
+/// Where the metadata server is, if it is not where machines of Google have it.
+const METADATA_HOST: &str = "GCE_METADATA_HOST";
+
+/// The project that pays for calls, where it is another one than they are about.
+const QUOTA_PROJECT: &str = "GOOGLE_CLOUD_QUOTA_PROJECT";
+
+/// Something that no log and no error may show.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(Arc<str>);
+
+impl Secret {
+    pub(crate) fn new(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that sends it.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// The credentials of a client or of a worker. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Credentials(Arc<Kind>);
+
+#[derive(Debug)]
+enum Kind {
+    /// None, for an emulator on this machine.
+    Anonymous,
+    /// A client's.
+    Default(Box<Default>),
+    /// A worker's.
+    Worker(MetadataServer),
+}
+
+/// Application default credentials.
+struct Default {
+    access: AccessTokenCredentials,
+    /// The credentials' file; `None` where the metadata server is asked.
+    file: Option<Value>,
+    quota_project: Option<String>,
+    /// By audience, each with a cache of its own.
+    identities: Mutex<HashMap<String, IDTokenCredentials>>,
+}
+
+impl fmt::Debug for Default {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Default").field("kind", &self.kind()).finish_non_exhaustive()
+    }
+}
+
+impl Default {
+    /// The type that the file says.
+    fn kind(&self) -> &str {
+        self.file.as_ref().map_or("metadata server", |file| text(file, "type").unwrap_or("unknown"))
+    }
+
+    fn identity(&self, audience: &str) -> Result<IDTokenCredentials> {
+        let mut identities = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = identities.get(audience) {
+            return Ok(known.clone());
+        }
+        let file = self.file.clone().unwrap_or_default();
+        let built = match (&self.file, self.kind()) {
+            // The SDK's own search refuses a developer's login, whose tokens are for the login's client and not for the
+            // audience. Cloud Run takes those of gcloud's client.
+            (_, "authorized_user") => idtoken::user_account::Builder::new(file).build(),
+            (_, "service_account") => idtoken::service_account::Builder::new(audience, file).build(),
+            (_, "impersonated_service_account") => {
+                idtoken::impersonated::Builder::new(audience, file).with_include_email().build()
+            }
+            (None, _) => idtoken::mds::Builder::new(audience).with_format(idtoken::mds::Format::Full).build(),
+            _ => return Err(self.can_not_identify()),
+        };
+        let built = built.map_err(|error| self.can_not_identify().with_source(error))?;
+        identities.insert(audience.to_owned(), built.clone());
+        Ok(built)
+    }
+
+    fn can_not_identify(&self) -> Error {
+        let text = format!("credentials of the kind `{}` can't say who calls", self.kind());
+        Error::new(ErrorKind::Unsupported, text).with_hint("call `.invoker_secret()`")
+    }
+}
+
+impl Credentials {
+    /// What there is; none at all is taken only where the endpoint is an emulator on this machine.
+    pub(crate) fn find(moved: Option<&str>) -> Result<Self> {
+        let file = read_file()?;
+        if let (Some(url), None, None) = (moved, &file, variable(METADATA_HOST)) {
+            return if url.starts_with("http://") {
+                Ok(Self::anonymous())
+            } else {
+                Err(Error::new(ErrorKind::Denied, format!("there are no credentials for `{url}`")).with_hint(LOG_IN))
+            };
+        }
+        Self::of_file(file)
+    }
+
+    /// Those of a file; without one, those of this machine's metadata server.
+    pub(crate) fn of_file(file: Option<Value>) -> Result<Self> {
+        let access = access(file.as_ref()).map_err(|error| {
+            Error::new(ErrorKind::Denied, "the credentials can't be used").with_source(error).with_hint(LOG_IN)
+        })?;
+        let named = file.as_ref().and_then(|file| text(file, "quota_project_id")).map(ToOwned::to_owned);
+        let quota_project = variable(QUOTA_PROJECT).or(named);
+        Ok(Self(Arc::new(Kind::Default(Box::new(Default {
+            access,
+            file,
+            quota_project,
+            identities: Mutex::default(),
+        })))))
+    }
+
+    /// None at all: requests go without a token.
+    pub(crate) fn anonymous() -> Self {
+        Self(Arc::new(Kind::Anonymous))
+    }
+
+    /// Those of the service account that this worker runs as.
+    pub(crate) fn of_worker(server: MetadataServer) -> Self {
+        Self(Arc::new(Kind::Worker(server)))
+    }
+
+    /// A token for Google's services; `None` where requests go without one.
+    pub(crate) async fn access_token(&self) -> Result<Option<Secret>> {
+        match &*self.0 {
+            Kind::Anonymous => Ok(None),
+            Kind::Default(own) => {
+                let token = own.access.access_token().await;
+                let token = token.map_err(|error| no_token("there is no access token", error))?;
+                Ok(Some(Secret::new(token.token)))
+            }
+            Kind::Worker(server) => server.access_token().await.map(Some),
+        }
+    }
+
+    /// A token that says who calls, for a service of one's own.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] where credentials of this kind can't make one.
+    pub(crate) async fn identity_token(&self, audience: &str) -> Result<Secret> {
+        let Kind::Default(own) = &*self.0 else {
+            return Err(Error::new(ErrorKind::Unsupported, format!("there is nobody to identify for `{audience}`")));
+        };
+        let token = own.identity(audience)?.id_token().await;
+        Ok(Secret::new(token.map_err(|error| no_token("there is no identity token", error))?))
+    }
+
+    /// Whether these credentials can say who calls; otherwise the deployment has a secret.
+    pub(crate) fn can_identify(&self) -> bool {
+        match &*self.0 {
+            Kind::Default(own) => !matches!(own.kind(), "external_account" | "gdch_service_account"),
+            Kind::Anonymous | Kind::Worker(_) => false,
+        }
+    }
+
+    /// What kind they are, for people.
+    pub(crate) fn kind(&self) -> &str {
+        match &*self.0 {
+            Kind::Anonymous => "none",
+            Kind::Default(own) => own.kind(),
+            Kind::Worker(_) => "metadata server",
+        }
+    }
+
+    /// The e-mail address of the service account, where the credentials are one's and say so.
+    pub(crate) fn email(&self) -> Option<&str> {
+        let Kind::Default(own) = &*self.0 else { return None };
+        text(own.file.as_ref()?, "client_email")
+    }
+
+    /// The project that pays for calls, where it is another one than they are about.
+    pub(crate) fn quota_project(&self) -> Option<&str> {
+        let Kind::Default(own) = &*self.0 else { return None };
+        own.quota_project.as_deref()
+    }
+
+    /// The project that the credentials name: a service account's own, a login's for quotas, the machine's.
+    pub(crate) async fn project(&self) -> Option<String> {
+        let Kind::Default(own) = &*self.0 else { return None };
+        match &own.file {
+            Some(file) => text(file, "project_id").or(own.quota_project.as_deref()).map(ToOwned::to_owned),
+            None => MetadataServer::of_machine().project().await.ok(),
+        }
+    }
+
+    /// The same credentials for the SDK's clients.
+    pub(crate) fn for_sdk(&self) -> sdk::Credentials {
+        match &*self.0 {
+            Kind::Default(own) => own.access.clone().into(),
+            Kind::Anonymous | Kind::Worker(_) => sdk::anonymous::Builder::new().build(),
+        }
+    }
+}
+
+const LOG_IN: &str = "run `gcloud auth application-default login`, or let `GOOGLE_APPLICATION_CREDENTIALS` name the file of \
+                      a service account's key";
+
+fn no_token(text: &str, error: google_cloud_auth::errors::CredentialsError) -> Error {
+    Error::new(ErrorKind::Denied, text).with_source(error).with_hint(LOG_IN)
+}
+
+/// Access tokens by the file's type. The SDK finds the file by itself too; one reading serves all that is asked of it.
+fn access(file: Option<&Value>) -> Result<AccessTokenCredentials, google_cloud_auth::build_errors::Error> {
+    let Some(file) = file else {
+        return sdk::mds::Builder::default().with_scopes([SCOPE]).build_access_token_credentials();
+    };
+    let json = file.clone();
+    match text(file, "type") {
+        Some("authorized_user") => sdk::user_account::Builder::new(json).build_access_token_credentials(),
+        Some("service_account") => {
+            let scope = sdk::service_account::AccessSpecifier::from_scopes([SCOPE]);
+            sdk::service_account::Builder::new(json).with_access_specifier(scope).build_access_token_credentials()
+        }
+        Some("impersonated_service_account") => {
+            sdk::impersonated::Builder::new(json).with_scopes([SCOPE]).build_access_token_credentials()
+        }
+        Some("external_account") => {
+            sdk::external_account::Builder::new(json).with_scopes([SCOPE]).build_access_token_credentials()
+        }
+        // It says what it does not take.
+        _ => sdk::Builder::default().with_scopes([SCOPE]).build_access_token_credentials(),
+    }
+}
+
+fn text<'j>(json: &'j Value, name: &str) -> Option<&'j str> {
+    json.get(name).and_then(Value::as_str)
+}
+
+/// The credentials' file, from where the SDK takes it, which keeps its own reading to itself.
+fn read_file() -> Result<Option<Value>> {
+    let named = variable(FILE).map(PathBuf::from);
+    let is_named = named.is_some();
+    let usual = || Some(PathBuf::from(variable("HOME")?).join(".config/gcloud/application_default_credentials.json"));
+    let Some(path) = named.or_else(usual) else { return Ok(None) };
+    let unreadable = |error: Box<dyn std::error::Error + Send + Sync>| {
+        let text = format!("the credentials in `{}` can't be read", path.display());
+        Error::new(ErrorKind::Denied, text).with_source(error).with_hint(LOG_IN)
+    };
+    match fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| unreadable(error.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !is_named => Ok(None),
+        Err(error) => Err(unreadable(error.into())),
+    }
+}

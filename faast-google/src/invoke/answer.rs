@@ -1,0 +1,155 @@
+//! The events of an answer, passed on as they arrive.
+//!
+//! The last one is held back until the answer has ended, which follows in the same packet: only then does its connection
+//! serve the next request.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use faast_core::provider::{CallId, Event, InvokeError, Request};
+use faast_core::wire::{frame, sealed};
+use futures_core::Stream;
+use futures_util::stream;
+
+use super::exchange::{Answer, Client};
+use super::seal;
+use crate::classify::invoke::{self as classify, MOST_REQUEST};
+use crate::cost::Bill;
+
+type Item = Result<Event, InvokeError>;
+
+/// The events of a request, which is sent when the stream is first polled.
+pub(super) fn invoke(client: Arc<Client>, request: Request) -> impl Stream<Item = Item> + Send + 'static {
+    stream::unfold(Stage::New(client, request), async |stage| stage.next().await)
+}
+
+enum Stage {
+    New(Arc<Client>, Request),
+    Running(Box<Running>),
+    Ended,
+}
+
+impl Stage {
+    async fn next(self) -> Option<(Item, Self)> {
+        let mut running = match self {
+            Self::New(client, request) => match Running::start(&client, &request).await {
+                Ok(running) => Box::new(running),
+                Err(error) => return Some((Err(error), Self::Ended)),
+            },
+            Self::Running(running) => running,
+            Self::Ended => return None,
+        };
+        match running.next().await? {
+            Ok(event) => Some((Ok(event), Self::Running(running))),
+            Err(error) => Some((Err(error), Self::Ended)),
+        }
+    }
+}
+
+/// A request whose answer comes in.
+struct Running {
+    /// Calls without an answer, in the order they run.
+    pending: VecDeque<CallId>,
+    /// Whether the first of `pending` has started.
+    started: bool,
+    /// `None` when the answer has come to its end.
+    answer: Option<Answer>,
+    /// Bytes that are no whole event yet.
+    received: BytesMut,
+    /// Bytes that came since the last answer to a call.
+    bytes: usize,
+    bill: Bill,
+    /// What core has not been told yet.
+    ready: VecDeque<Item>,
+    /// The answer to the last call.
+    held: Option<Event>,
+}
+
+impl Running {
+    async fn start(client: &Client, request: &Request) -> Result<Self, InvokeError> {
+        let answer = client.send(seal(request, MOST_REQUEST)?.into()).await?;
+        Ok(Self {
+            pending: request.calls.iter().map(|frame| frame.id).collect(),
+            started: false,
+            answer: Some(answer),
+            received: BytesMut::new(),
+            bytes: 0,
+            bill: client.meter.request(),
+            ready: VecDeque::new(),
+            held: None,
+        })
+    }
+
+    async fn next(&mut self) -> Option<Item> {
+        loop {
+            if let Some(item) = self.ready.pop_front() {
+                return Some(item);
+            }
+            let read = match &mut self.answer {
+                Some(answer) => answer.response.chunk().await,
+                None => return None,
+            };
+            match read {
+                Ok(Some(chunk)) => {
+                    self.bytes += chunk.len();
+                    self.received.extend_from_slice(&chunk);
+                    self.events();
+                }
+                Ok(None) => self.end(classify::unanswered()),
+                Err(error) => self.end(classify::broken_off(error, self.started)),
+            }
+        }
+    }
+
+    /// Takes in the events that have arrived as a whole.
+    fn events(&mut self) {
+        while let Some(sealed) = sealed::take_event(&mut self.received) {
+            let events = match sealed::open(sealed) {
+                Ok(bytes) => frame::decode_events(bytes),
+                Err(error) => return self.end(classify::undecodable(error)),
+            };
+            for event in events {
+                match event {
+                    Ok(event) => self.event(event),
+                    Err(error) => return self.end(classify::undecodable(error)),
+                }
+            }
+        }
+    }
+
+    fn event(&mut self, mut event: Event) {
+        let call = event.call();
+        if let Event::Done { metering, .. } = &mut event {
+            self.bill.done(metering, std::mem::take(&mut self.bytes));
+        }
+        if let Event::Done { .. } | Event::Returned { .. } = event {
+            self.started &= self.pending.front() != Some(&call);
+            self.pending.retain(|other| *other != call);
+        } else {
+            self.started |= self.pending.front() == Some(&call);
+        }
+        if let Some(before) = self.held.take() {
+            self.ready.push_back(Ok(before));
+        }
+        if self.pending.is_empty() {
+            self.held = Some(event);
+        } else {
+            self.ready.push_back(Ok(event));
+        }
+    }
+
+    /// The answer has ended, which is an error for the calls that have none, if there are any.
+    fn end(&mut self, why: InvokeError) {
+        let Some(answer) = self.answer.take() else { return };
+        self.ready.extend(self.held.take().map(Ok));
+        if self.pending.is_empty() {
+            return;
+        }
+        let mut error = why.metering(self.bill.failed(answer.sent.elapsed(), self.bytes));
+        if self.started {
+            error.ran = faast_core::provider::Ran::Yes;
+        }
+        self.ready.push_back(Err(error));
+    }
+}

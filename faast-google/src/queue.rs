@@ -1,0 +1,14 @@
+//! Queue mode: Pub/Sub pushes requests to the service, whose workers publish their answers, which the client pulls.
+//!
+//! What the project has of it is in `topic.rs`. Here is the way of requests: `queue/request.rs` publishes, `queue/listen.rs`
+//! pulls, `queue/desk.rs` brings both together, `queue/message.rs` is what both sides read and write.
+
+mod desk;
+mod listen;
+pub(crate) mod message;
+mod request;
+
+pub use self::request::Queue;
+
+/// How often a request is delivered: the fewest times that there are.
+pub(crate) const DELIVERIES: u32 = 5;

@@ -1,0 +1,380 @@
+//! The worker as a real process, which is this binary, started as Cloud Run would start it.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
+
+mod instance;
+mod pubsub;
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use faast_core::ErrorKind;
+use faast_core::function::{Body, FunctionEntry, Registered};
+use faast_core::provider::{Event, ExecutionId, Failure, Outcome, Payload};
+// Linked, so that its entry is there.
+use faast_google as _;
+use rustix::process::Signal;
+
+use self::instance::{Instance, call, request};
+use self::pubsub::PubSub;
+
+faast_testkit::test_worker!();
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+macro_rules! functions {
+    ($($name:ident = $body:expr;)+) => {$(
+        static $name: FunctionEntry = FunctionEntry {
+            name: concat!("worker_http::", stringify!($name)),
+            signature: 1,
+            location: "main.rs:1:1",
+            idempotent: true,
+            body: $body,
+        };
+
+        faast_core::inventory::submit! { Registered(&$name) }
+    )+};
+}
+
+functions! {
+    // Gives its arguments back.
+    ECHO = Body::Sync(|args, result| {
+        result.extend_from_slice(args);
+        Ok(())
+    });
+    // Gives each byte of its arguments as an item.
+    ITEMS = Body::Iterator(|args, emit| {
+        for byte in args {
+            if emit(vec![*byte]).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    });
+    // Never ends by itself.
+    ENDLESS = Body::Iterator(|_, emit| {
+        while emit(vec![7]) == ControlFlow::Continue(()) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    });
+    SLEEP = Body::Sync(|_, _| {
+        std::thread::sleep(MINUTE);
+        Ok(())
+    });
+    // Long enough for a signal to come meanwhile.
+    NAP = Body::Sync(|_, result| {
+        std::thread::sleep(Duration::from_millis(700));
+        result.push(1);
+        Ok(())
+    });
+    PANIC = Body::Sync(|_, _| panic!("oh no"));
+    EXIT = Body::Sync(|_, _| std::process::exit(3));
+    // As many random bytes as its arguments say, in little endian.
+    LARGE = Body::Sync(|args, result| {
+        let size = u32::from_le_bytes(args.try_into().unwrap());
+        let mut random = fastrand::Rng::with_seed(size.into());
+        result.extend(std::iter::repeat_with(|| random.u8(..)).take(size as usize));
+        Ok(())
+    });
+    // Takes 200 MiB and keeps them.
+    GREEDY = Body::Sync(|_, _| {
+        let held = std::hint::black_box(vec![1_u8; 200 << 20]);
+        std::thread::sleep(MINUTE);
+        drop(held);
+        Ok(())
+    });
+}
+
+fn one(function: &FunctionEntry, args: &[u8]) -> Vec<u8> {
+    request(vec![call(1, &function.id(), args, MINUTE)])
+}
+
+fn value(event: &Event) -> &[u8] {
+    match event {
+        Event::Done { outcome: Outcome::Ok(Payload::Inline(value)), .. } => value,
+        other => unreachable!("{other:?}"),
+    }
+}
+
+fn failure(event: &Event) -> &Failure {
+    match event {
+        Event::Done { outcome: Outcome::Err(failure), .. } => failure,
+        other => unreachable!("{other:?}"),
+    }
+}
+
+fn is_started(event: &Event) -> bool {
+    matches!(event, Event::Started { .. })
+}
+
+#[test]
+fn a_call_is_answered_in_chunks_behind_the_word_that_it_started() {
+    let instance = Instance::start(&[]);
+    let mut connection = instance.connect();
+    let trace = ("X-Cloud-Trace-Context", "105445aa7843bc8bf206b12000100000/1;o=1");
+    for turn in 0..3_u8 {
+        connection.send("POST", "/call", &[trace], &one(&ECHO, &[turn]));
+        let answer = connection.answer();
+        assert_eq!((answer.status, answer.header("faast"), answer.cut), (200, Some("1"), false));
+        assert_eq!(answer.header("content-type"), Some("application/octet-stream"));
+        let events = answer.events();
+        let Event::Started { execution, .. } = &events[0] else { unreachable!("{events:?}") };
+        assert_eq!(*execution, Some(ExecutionId("105445aa7843bc8bf206b12000100000".into())));
+        assert_eq!((value(&events[1]), events.len()), (&[turn][..], 2));
+    }
+}
+
+#[test]
+fn the_first_answer_has_the_start_on_its_bill() {
+    let instance = Instance::start(&[]);
+    let billed = |events: &[Event]| match &events[1] {
+        Event::Done { metering, .. } => metering.billed.unwrap().saturating_sub(metering.duration),
+        other => unreachable!("{other:?}"),
+    };
+    let first = billed(&instance.post("/call", &one(&ECHO, b"cold")).events());
+    let second = billed(&instance.post("/call", &one(&ECHO, b"warm")).events());
+    assert!(second < Duration::from_millis(500) && first < Duration::from_mins(1), "{first:?} {second:?}");
+}
+
+#[test]
+fn health_is_told_while_a_call_runs_and_needs_no_secret() {
+    let instance = Instance::start(&[("FAAST_SECRET", "s3cret")]);
+    let mut busy = instance.connect();
+    busy.send("POST", "/call", &[("x-faast-secret", "s3cret")], &one(&SLEEP, b""));
+    assert_eq!(busy.head().status, 200);
+    let mut other = instance.connect();
+    for (method, path, status) in [
+        ("GET", "/", 200),
+        ("GET", "/healthz", 200),
+        ("HEAD", "/", 200),
+        ("GET", "/call", 405),
+        ("POST", "/other", 404),
+    ] {
+        other.send(method, path, &[], b"");
+        assert_eq!(other.answer().status, status, "{method} {path}");
+    }
+}
+
+#[test]
+fn without_the_secret_nothing_runs() {
+    let instance = Instance::start(&[("FAAST_SECRET", "s3cret")]);
+    for secret in [None, Some(""), Some("s3cre"), Some("s3crets"), Some("S3CRET")] {
+        let mut connection = instance.connect();
+        let headers: Vec<_> = secret.map(|secret| ("x-faast-secret", secret)).into_iter().collect();
+        connection.send("POST", "/call", &headers, &one(&EXIT, b""));
+        let answer = connection.answer();
+        assert_eq!((answer.status, answer.header("faast")), (401, Some("1")), "{secret:?}");
+        assert!(!String::from_utf8_lossy(&answer.body).contains("s3cret"));
+    }
+    let mut connection = instance.connect();
+    connection.send("POST", "/call", &[("X-Faast-Secret", "s3cret")], &one(&ECHO, b"in"));
+    assert_eq!(value(&connection.answer().events()[1]), b"in");
+}
+
+#[test]
+fn what_is_no_request_is_refused_and_serving_goes_on() {
+    let instance = Instance::start(&[]);
+    for body in [&b""[..], b"hello", b"{\"message\":{}}", &[0], &[1, 2, 3]] {
+        let answer = instance.post("/call", body);
+        assert_eq!((answer.status, answer.header("faast")), (400, Some("1")), "{body:?}");
+    }
+    assert_eq!(value(&instance.post("/call", &one(&ECHO, b"on")).events()[1]), b"on");
+}
+
+#[test]
+fn a_batch_says_which_call_runs_and_gives_back_what_waits_behind_a_long_one() {
+    let instance = Instance::start(&[]);
+    let calls = (0..3).map(|id| call(id, &ECHO.id(), &[u8::try_from(id).unwrap()], MINUTE)).collect();
+    let events = instance.post("/call", &request(calls)).events();
+    let kinds: Vec<_> = events.iter().map(|it| (is_started(it), it.call().0)).collect();
+    assert_eq!(kinds, [(true, 0), (false, 0), (true, 1), (false, 1), (true, 2), (false, 2)]);
+    let calls = (0..3).map(|id| call(id, &NAP.id(), b"", MINUTE)).collect();
+    let answer = instance.post("/call", &request(calls));
+    let events = answer.events();
+    let returned = events.iter().filter(|it| matches!(it, Event::Returned { .. })).count();
+    assert!(returned == 2 && !answer.cut, "{events:?}");
+}
+
+#[test]
+fn a_generators_items_arrive_while_it_makes_others() {
+    let instance = Instance::start(&[]);
+    let events = instance.post("/call", &one(&ITEMS, b"abc")).events();
+    let items: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Item { seq, body: Payload::Inline(body), .. } => Some((*seq, body[0])),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(items, [(0, b'a'), (1, b'b'), (2, b'c')]);
+    assert_eq!(value(events.last().unwrap()), b"");
+    let mut connection = instance.connect();
+    connection.send("POST", "/call", &[], &one(&ENDLESS, b""));
+    let mut answer = connection.head();
+    while answer.events().len() < 4 {
+        connection.chunk(&mut answer).unwrap();
+    }
+}
+
+#[test]
+fn a_result_of_forty_megabytes_comes_in_one_answer() {
+    let instance = Instance::start(&[]);
+    let events = instance.post("/call", &one(&LARGE, &40_000_000_u32.to_le_bytes())).events();
+    assert_eq!(value(&events[1]).len(), 40_000_000);
+}
+
+#[test]
+fn a_panic_is_an_answer_and_serving_goes_on() {
+    let instance = Instance::start(&[]);
+    let events = instance.post("/call", &one(&PANIC, b"")).events();
+    assert_eq!(failure(&events[1]).kind, ErrorKind::Panic);
+    assert!(failure(&events[1]).message.contains("oh no"), "{events:?}");
+    assert_eq!(value(&instance.post("/call", &one(&ECHO, b"on")).events()[1]), b"on");
+}
+
+#[test]
+fn a_call_over_its_time_says_so_and_ends_the_process() {
+    let mut instance = Instance::start(&[]);
+    let answer = instance.post("/call", &request(vec![call(1, &SLEEP.id(), b"", Duration::from_millis(50))]));
+    assert_eq!(failure(&answer.events()[1]).kind, ErrorKind::Timeout);
+    assert!(!answer.cut, "the answer is whole");
+    assert_eq!(instance.ended().code(), Some(1));
+}
+
+#[test]
+fn too_much_memory_is_told_with_both_sizes_before_the_platform_kills() {
+    let mut instance = Instance::start(&[("FAAST_MEMORY_MB", "128")]);
+    let events = instance.post("/call", &one(&GREEDY, b"")).events();
+    let failure = failure(&events[1]);
+    assert_eq!(failure.kind, ErrorKind::OutOfMemory);
+    assert!(failure.message.contains("may have 120 MiB"), "{failure:?}");
+    assert_eq!(instance.ended().code(), Some(1));
+}
+
+#[test]
+fn a_crash_leaves_what_was_sent_and_whose_it_was() {
+    let mut instance = Instance::start(&[]);
+    let calls = vec![call(0, &ECHO.id(), b"a", MINUTE), call(1, &EXIT.id(), b"", MINUTE)];
+    let answer = instance.post("/call", &request(calls));
+    assert!(answer.cut);
+    let events = answer.events();
+    assert_eq!(value(&events[1]), b"a");
+    assert!(is_started(&events[2]) && events[2].call().0 == 1 && events.len() == 3, "{events:?}");
+    assert_eq!(instance.ended().code(), Some(3));
+}
+
+#[test]
+fn a_client_that_hangs_up_ends_a_generator_and_the_worker_serves_others() {
+    let mut instance = Instance::start(&[]);
+    let mut connection = instance.connect();
+    connection.send("POST", "/call", &[], &one(&ENDLESS, b""));
+    let mut answer = connection.head();
+    connection.chunk(&mut answer).unwrap();
+    drop(connection);
+    // It was told, so that the process did not have to end.
+    assert_eq!(value(&instance.post("/call", &one(&ECHO, b"on")).events()[1]), b"on");
+    instance.signal(Signal::TERM);
+    assert!(instance.ended().success());
+}
+
+#[test]
+fn a_client_that_hangs_up_ends_a_function_that_listens_to_nobody() {
+    let mut instance = Instance::start(&[]);
+    let mut connection = instance.connect();
+    connection.send("POST", "/call", &[], &one(&SLEEP, b""));
+    assert_eq!(connection.head().status, 200);
+    drop(connection);
+    assert_eq!(instance.ended().code(), Some(1));
+}
+
+#[test]
+fn an_idle_worker_ends_when_the_platform_says_so() {
+    let mut instance = Instance::start(&[]);
+    instance.post("/call", &one(&ECHO, b"x"));
+    instance.signal(Signal::TERM);
+    assert!(instance.ended().success());
+}
+
+#[test]
+fn a_call_that_runs_when_the_platform_ends_the_instance_is_still_answered() {
+    let mut instance = Instance::start(&[]);
+    let mut connection = instance.connect();
+    connection.send("POST", "/call", &[], &one(&NAP, b""));
+    let mut answer = connection.head();
+    connection.chunk(&mut answer).unwrap();
+    instance.signal(Signal::TERM);
+    while connection.chunk(&mut answer).is_some() {}
+    assert_eq!(value(&answer.events()[1]), [1]);
+    assert!(instance.ended().success());
+}
+
+#[test]
+fn a_call_that_is_too_long_for_that_is_told_that_its_worker_is_lost() {
+    let mut instance = Instance::start(&[]);
+    let mut connection = instance.connect();
+    let calls = vec![call(0, &SLEEP.id(), b"", MINUTE)];
+    connection.send("POST", "/call", &[], &request(calls));
+    let mut answer = connection.head();
+    connection.chunk(&mut answer).unwrap();
+    instance.signal(Signal::TERM);
+    while connection.chunk(&mut answer).is_some() {}
+    assert_eq!(failure(&answer.events()[1]).kind, ErrorKind::WorkerLost);
+    assert!(!answer.cut && instance.ended().success());
+}
+
+#[test]
+fn a_pushed_request_is_answered_by_messages_and_then_acknowledged() {
+    let service = PubSub::start();
+    let instance = Instance::start(&service.variables());
+    let answer = instance.post("/queue", &PubSub::push(&one(&ECHO, b"queued"), "17", None, 1));
+    assert_eq!(answer.status, 200);
+    let published = service.published();
+    assert_eq!(published.len(), 2, "{published:?}");
+    let started = &published[0];
+    assert!(started.path.ends_with(&format!("{}-responses:publish", instance::SERVICE)), "{}", started.path);
+    assert_eq!(started.token.as_deref(), Some("Bearer of-the-metadata-server"));
+    assert!(published.iter().all(|it| it.attribute("faast-request") == "17" && it.attribute("faast-delivery") == "1"));
+    assert!(is_started(&started.events()[0]));
+    assert_eq!(value(&published[1].events()[0]), b"queued");
+}
+
+#[test]
+fn a_pushed_request_needs_the_secret_too() {
+    let service = PubSub::start();
+    let mut variables = service.variables();
+    variables.push(("FAAST_SECRET", "s3cret"));
+    let instance = Instance::start(&variables);
+    let push = |secret| instance.post("/queue", &PubSub::push(&one(&ECHO, b"x"), "17", secret, 1)).status;
+    assert_eq!((push(None), push(Some("other")), push(Some("s3cret"))), (401, 401, 200));
+    assert_eq!(service.published().len(), 2);
+}
+
+#[test]
+fn a_pushed_request_of_another_version_is_refused_by_a_message() {
+    let service = PubSub::start();
+    let instance = Instance::start(&service.variables());
+    assert_eq!(instance.post("/queue", &PubSub::push(&[0, 0xff], "17", None, 1)).status, 200);
+    let published = service.published();
+    assert!(published[0].attribute("faast-refused").contains("can't be read"), "{published:?}");
+    assert_eq!(instance.post("/queue", b"{}").status, 400);
+}
+
+#[test]
+fn an_answer_that_is_too_large_for_a_message_says_so_where_it_can_not_be_stored() {
+    let service = PubSub::start();
+    let instance = Instance::start(&service.variables());
+    let large = one(&LARGE, &9_000_000_u32.to_le_bytes());
+    assert_eq!(instance.post("/queue", &PubSub::push(&large, "17", None, 1)).status, 200);
+    let published = service.published();
+    let events = published[1].events();
+    assert!(failure(&events[0]).message.contains("can't be stored"), "{events:?}");
+}
+
+#[test]
+fn a_process_without_the_mark_of_google_is_no_worker() {
+    for mark in ["", "index.js", "faast-worker:google"] {
+        // The test that would be the worker passes at once.
+        assert!(Instance::with_mark(mark, &[]).ended().success(), "{mark}");
+    }
+}
