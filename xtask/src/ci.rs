@@ -1,6 +1,7 @@
 //! `cargo xtask ci`: everything that has to pass before a merge, in order, up to the first failure.
 //!
-//! One table says what that is. `.ci/run` calls it after the README's test command, so the plain test run is not here.
+//! One table says what that is. `.ci/run` calls it after the README's test command, so the plain test run is not here,
+//! nor are the emulators' suites, which are in it (`cargo xtask test-aws --emulated` runs them alone).
 
 use std::time::Instant;
 
@@ -58,9 +59,7 @@ const STEPS: &[Step] = &[
     Step { name: "dependencies", what: What::Deny },
     Step { name: "macro diagnostics", what: What::Run("cargo test -p faast --test ui") },
     Step { name: "tests under nextest", what: What::Nextest },
-    Step { name: "aws, emulated", what: What::Aws("--emulated") },
     Step { name: "aws, independent", what: What::Aws("--independent") },
-    Step { name: "google, emulated", what: What::Google("--emulated") },
     Step { name: "google, independent", what: What::Google("--independent") },
     Step { name: "a third party's provider", what: What::Outside("third-party/http-pool/Cargo.toml") },
     Step { name: "aws, frozen between calls", what: What::Outside("third-party/lambda-simulator/Cargo.toml") },
@@ -137,8 +136,9 @@ fn deny() -> Result<()> {
 
 const DENY: &str = "cargo deny --offline check --show-stats bans licenses sources";
 
-/// Without the tests that start emulators: they run twice in any case.
-const NEXTEST: &str = "cargo nextest run --workspace --no-fail-fast -E all()-package(faast-aws)-package(faast-cli)";
+/// A process for each test shows what tests share. Without the packages whose tests start emulators, a whole job each.
+const NEXTEST: &str =
+    "cargo nextest run --workspace --no-fail-fast -E all()-package(faast-aws)-package(faast-google)-package(faast-cli)";
 
 impl std::fmt::Display for What {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

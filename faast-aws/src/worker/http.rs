@@ -308,8 +308,10 @@ mod tests {
 
     #[test]
     fn what_is_no_http_is_an_error() {
-        let (address, serving) = server(vec![Some("hello\r\n\r\n")]);
-        assert!(Connection::new(&address).get("invocation/next").is_err());
-        serving.join().unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let mut connection = Connection::new(&listener.local_addr().unwrap().to_string());
+        connection.stream().unwrap();
+        listener.accept().unwrap().0.write_all(b"hello\r\n\r\n").unwrap();
+        assert!(connection.response().is_err());
     }
 }
