@@ -150,3 +150,49 @@ impl Image {
         if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", self.working_folder) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn compressed(bytes: &[u8]) -> Bytes {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(bytes).unwrap();
+        gzip.finish().unwrap().into()
+    }
+
+    #[test]
+    fn damaged_layers_are_refused_or_unpacked_and_nothing_leaves_the_folder() {
+        let mut tar = tar::Builder::new(Vec::new());
+        for (path, content) in [("faast", &[b'x'; 700][..]), ("etc/passwd", b"root")] {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(content.len() as u64);
+            header.set_mode(0o755);
+            tar.append_data(&mut header, path, content).unwrap();
+        }
+        let valid = tar.into_inner().unwrap();
+        let around = tempfile::tempdir().unwrap();
+        let (mut refused, mut unpacked) = (0, 0);
+        for seed in 0..2_000 {
+            let folder = around.path().join("in");
+            fs::create_dir(&folder).unwrap();
+            // Damage below the compression, which its checksum would find, and above it.
+            let layer = match seed % 2 {
+                0 => compressed(&crate::hostile::bytes(seed, &valid)),
+                _ => crate::hostile::bytes(seed, &compressed(&valid)).into(),
+            };
+            match unpack(&layer, &folder) {
+                Ok(_) => unpacked += 1,
+                Err(_) => refused += 1,
+            }
+            fs::remove_dir_all(&folder).unwrap();
+            assert_eq!(fs::read_dir(&around).unwrap().count(), 0, "seed {seed}");
+        }
+        assert!(refused > 500 && unpacked > 20, "{refused} refused, {unpacked} unpacked");
+    }
+}

@@ -96,6 +96,10 @@ fn unpack(archive: &Bytes, folder: &Path) -> Result<(), BadArchive> {
         let path = folder.join(entry.enclosed_name().ok_or(BadArchive::Unreadable)?);
         let parent = path.parent().unwrap_or(folder);
         fs::create_dir_all(parent).map_err(|_| BadArchive::Unreadable)?;
+        // A link that was unpacked before may lead elsewhere.
+        if fs::symlink_metadata(&path).is_ok_and(|it| it.is_symlink()) || !is_inside(parent, folder) {
+            return Err(BadArchive::Unreadable);
+        }
         if entry.is_dir() {
             fs::create_dir_all(&path).map_err(|_| BadArchive::Unreadable)?;
             continue;
@@ -119,6 +123,10 @@ fn unpack(archive: &Bytes, folder: &Path) -> Result<(), BadArchive> {
     }
     for_each_folder(folder, &|folder| set_mode(folder, 0o555));
     Ok(())
+}
+
+fn is_inside(path: &Path, folder: &Path) -> bool {
+    matches!((path.canonicalize(), folder.canonicalize()), (Ok(path), Ok(folder)) if path.starts_with(folder))
 }
 
 fn for_each_folder(folder: &Path, apply: &dyn Fn(&Path)) {
@@ -174,6 +182,44 @@ mod tests {
         assert_eq!(store.add(&archive(&[])).unwrap_err(), BadArchive::Empty);
         let evil = archive(&[("../outside", 0o644, b"")]);
         assert_eq!(store.add(&evil).unwrap_err(), BadArchive::Unreadable);
+    }
+
+    #[test]
+    fn a_link_leads_no_file_out_of_the_folder() {
+        let outside = tempfile::tempdir().unwrap();
+        let target = outside.path().to_str().unwrap();
+        for (link, leads_to, file) in
+            [("a", target.to_owned(), "a/b"), ("a", target.to_owned(), "a/b/c"), ("a", format!("{target}/b"), "a")]
+        {
+            let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+            writer.add_symlink(link, leads_to, SimpleFileOptions::default()).unwrap();
+            // The writer refuses a name twice: the second one is written as another, and renamed in the bytes.
+            writer.start_file(file.replace('a', "?"), SimpleFileOptions::default()).unwrap();
+            writer.write_all(b"x").unwrap();
+            let bytes = writer.finish().unwrap().into_inner();
+            let bytes: Vec<u8> = bytes.into_iter().map(|byte| if byte == b'?' { b'a' } else { byte }).collect();
+            let added = CodeStore::new().add(&bytes.into());
+            assert_eq!(fs::read_dir(&outside).unwrap().count(), 0, "{file}: {added:?}");
+        }
+    }
+
+    #[test]
+    fn damaged_archives_are_refused_or_unpacked_and_nothing_leaves_the_folder() {
+        let valid = archive(&[("bootstrap", 0o755, b"#!/bin/sh\n"), ("lib/data.txt", 0o644, &[b'x'; 300])]);
+        let around = tempfile::tempdir().unwrap();
+        let (mut refused, mut unpacked) = (0, 0);
+        for seed in 0..2_000 {
+            let folder = around.path().join("in");
+            fs::create_dir(&folder).unwrap();
+            match unpack(&crate::hostile::bytes(seed, &valid).into(), &folder) {
+                Ok(()) => unpacked += 1,
+                Err(_) => refused += 1,
+            }
+            for_each_folder(&folder, &|folder| set_mode(folder, 0o755));
+            fs::remove_dir_all(&folder).unwrap();
+            assert_eq!(fs::read_dir(&around).unwrap().count(), 0, "seed {seed}");
+        }
+        assert!(refused > 500 && unpacked > 20, "{refused} refused, {unpacked} unpacked");
     }
 
     #[test]
