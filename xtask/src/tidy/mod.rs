@@ -9,6 +9,7 @@ pub(crate) mod readme;
 mod access;
 mod case;
 mod crates;
+mod dependency;
 mod layout;
 mod named_test;
 mod scan;
@@ -88,6 +89,7 @@ const OF_FILES: &[fn(&Tree) -> Vec<Finding>] = &[
     table::findings,
     named_test::findings,
     case::findings,
+    dependency::findings,
 ];
 
 #[cfg(test)]
