@@ -26,7 +26,7 @@ const MATRICES: &[Matrix] = &[
         filter: "every_call_of_every_seed",
         seeds: "0..1000",
     },
-    Matrix { provider: "aws", test: "cargo test -p faast-aws --test jobs", filter: "matrix::", seeds: "0..200" },
+    Matrix { provider: "aws", test: "cargo test --workspace --test jobs", filter: "matrix::", seeds: "0..200" },
 ];
 
 /// Runs it.

@@ -16,7 +16,7 @@ const CALLS: &str = "FAAST_TEST_SOAK_CALLS";
 
 const SOAKS: &[(&str, &str)] = &[
     ("cargo test -p faast --test soak", "what_a_client_holds"),
-    ("cargo test -p faast-aws --test jobs", "soak::what_a_client_holds"),
+    ("cargo test --workspace --test jobs", "soak::what_a_client_holds"),
 ];
 
 /// Runs it.
