@@ -78,7 +78,7 @@ pub(super) fn handle(emulator: &Shared, request: &ApiRequest) -> Result<Reply, A
     }
     let size = input.get("pageSize").and_then(Value::as_u64).and_then(|it| usize::try_from(it).ok()).unwrap_or(50);
     let start: usize = text("pageToken").parse().unwrap_or(0);
-    let end = (start + size.min(1000)).min(found.len());
+    let end = start.saturating_add(size.min(1000)).min(found.len());
     let mut json = json!({ "entries": found.get(start..end).unwrap_or_default() });
     if end < found.len() {
         json["nextPageToken"] = json!(end.to_string());

@@ -208,7 +208,7 @@ fn listed(request: &ApiRequest, kind: &str, all: &[Value]) -> Result<Reply, ApiE
         None => 0,
         Some(token) => token.parse().map_err(|_| refused(400, "invalid", "Invalid argument: pageToken"))?,
     };
-    let end = (start + size).min(all.len());
+    let end = usize::saturating_add(start, size).min(all.len());
     let mut json = json!({ "kind": kind });
     if start < end {
         json["items"] = json!(all[start..end]);

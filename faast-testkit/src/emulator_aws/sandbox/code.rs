@@ -126,7 +126,7 @@ fn unpack(archive: &Bytes, folder: &Path) -> Result<(), BadArchive> {
 }
 
 fn is_inside(path: &Path, folder: &Path) -> bool {
-    matches!((path.canonicalize(), folder.canonicalize()), (Ok(path), Ok(folder)) if path.starts_with(folder))
+    matches!((path.canonicalize(), folder.canonicalize()), (Ok(path), Ok(folder)) if path.starts_with(&folder))
 }
 
 fn for_each_folder(folder: &Path, apply: &dyn Fn(&Path)) {

@@ -22,7 +22,7 @@ pub(in super::super) fn page(
             .and_then(|it| it.parse::<usize>().ok())
             .ok_or_else(|| ApiError::invalid("The page token is invalid."))?,
     };
-    let end = (start + size).min(all.len());
+    let end = start.saturating_add(size).min(all.len());
     let mut json = json!({});
     if start < end {
         json[field] = Value::Array(all[start..end].to_vec());
