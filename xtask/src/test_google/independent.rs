@@ -15,8 +15,8 @@ use crate::suite;
 use crate::test_cloud::install::{target_folder, text};
 use crate::test_cloud::server::{Server, Start, free_port};
 
-const TESTS: &str = "cargo test -p faast-google --features independent --test google_independent";
-const EMULATOR: &str = "cargo build -p faast-testkit --features emulator-google --example google_emulator";
+const TESTS: &str = "cargo test --workspace --features faast-google/independent --test google_independent";
+const EMULATOR: &str = "cargo build --workspace --example google_emulator";
 const CORPUS: &str = "faast-testkit/corpus/google/run.py";
 
 /// The module of tests that need the emulator of Pub/Sub.

@@ -9,7 +9,7 @@ use crate::test_cloud::live::Live;
 const PROJECT: &str = "FAAST_TEST_GOOGLE_PROJECT";
 const LIVE: Live = Live {
     cloud: "google",
-    command: "cargo test -p faast-google --features live --test google_live",
+    command: "cargo test --workspace --features faast-google/live --test google_live",
     place: PROJECT,
     budget: "FAAST_TEST_GOOGLE_BUDGET_USD",
     run: "FAAST_TEST_GOOGLE_RUN",
