@@ -33,14 +33,14 @@ pub(crate) async fn remove(estate: &Estate, account: Option<&Account>) -> Cleanu
     };
     let (queue, function, bucket) =
         tokio::join!(remove_one(estate, Kind::Queue), remove_one(estate, Kind::Function), bucket);
-    note(&mut report, estate, Kind::Queue, queue);
-    note(&mut report, estate, Kind::Function, function);
+    report.append(queue);
+    report.append(function);
     if !keep_logs(estate, account, &mut report).await {
         let group = remove_one(estate, Kind::LogGroup).await;
-        note(&mut report, estate, Kind::LogGroup, group);
+        report.append(group);
     }
     let role = remove_one(estate, Kind::Role).await;
-    note(&mut report, estate, Kind::Role, role);
+    report.append(role);
     if let Some(bucket) = bucket {
         let looked_again = match bucket {
             Ok(first) => delete_kind(&estate.clients, Kind::Bucket, &estate.name).await.map(|again| (first, again)),
@@ -70,23 +70,8 @@ fn note_bucket(report: &mut CleanupReport, estate: &Estate, deleted: Result<(Del
 }
 
 /// Deletes a resource if the deployment has it.
-async fn remove_one(estate: &Estate, kind: Kind) -> Option<Result<Deleted, Refusal>> {
-    if !estate.has(kind) {
-        return None;
-    }
-    let deleted = delete_kind(&estate.clients, kind, &estate.name).await;
-    if deleted.is_ok() {
-        estate.gone(kind);
-    }
-    Some(deleted)
-}
-
-fn note(report: &mut CleanupReport, estate: &Estate, kind: Kind, deleted: Option<Result<Deleted, Refusal>>) {
-    match deleted {
-        None => {}
-        Some(Ok(_)) => report.deleted.push(estate.resource(kind)),
-        Some(Err(refusal)) => report.left.push((estate.resource(kind), refusal.to_string())),
-    }
+async fn remove_one(estate: &Estate, kind: Kind) -> CleanupReport {
+    estate.remove(kind, delete_kind(&estate.clients, kind, &estate.name)).await
 }
 
 /// Leaves the logs where they are, if that was asked for: without faast's tags they are nobody's to collect.

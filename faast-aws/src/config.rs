@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use faast_core::cost::PriceTable;
 use faast_core::{Builder, Result};
-use faast_packer::CargoBuild;
+use faast_packer::{CargoBuild, Source};
 use tokio::sync::OnceCell;
 
 use crate::clients::Clients;
@@ -65,7 +65,8 @@ pub(crate) struct Settings {
     pub(crate) layers: Vec<String>,
     pub(crate) tags: Vec<(String, String)>,
     pub(crate) role: RoleChoice,
-    pub(crate) executable: Executable,
+    /// What runs in the workers.
+    pub(crate) executable: Source,
     /// The SDK's first pause between two attempts; its own unless set.
     pub(crate) first_pause: Option<Duration>,
 }
@@ -105,15 +106,6 @@ pub(crate) struct RoleChoice {
 pub(crate) enum Grant {
     Policy(String),
     LeastPrivilege,
-}
-
-/// What runs in the workers.
-#[derive(Debug, Clone, Default)]
-pub(crate) enum Executable {
-    #[default]
-    Running,
-    Path(PathBuf),
-    Build(CargoBuild),
 }
 
 /// Options that only AWS has.
@@ -245,10 +237,10 @@ impl AwsOptions for Builder<Aws> {
     }
 
     fn executable(self, path: impl Into<PathBuf>) -> Self {
-        set(self, |settings| settings.executable = Executable::Path(path.into()))
+        set(self, |settings| settings.executable = Source::Executable(path.into()))
     }
 
     fn build(self, build: CargoBuild) -> Self {
-        set(self, |settings| settings.executable = Executable::Build(build))
+        set(self, |settings| settings.executable = Source::Build(build))
     }
 }

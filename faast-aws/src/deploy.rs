@@ -20,13 +20,13 @@ use faast_core::control::{Steps, given_up};
 use faast_core::log::Channel;
 use faast_core::provider::{CloudFunction, DeployContext, DeploySpec, Mode};
 use faast_core::{Arch, Error, ErrorKind, Result};
-use faast_packer::{PackOptions, Package, Source, Target};
+use faast_packer::{PackOptions, Package, Target};
 use tokio::sync::oneshot;
 
 use crate::classify::control::Meaning as _;
 use crate::clients::Clients;
 use crate::code::Code;
-use crate::config::{Aws, Executable, Settings};
+use crate::config::{Aws, Settings};
 use crate::estate::{Estate, Stop};
 use crate::function::{AwsFunction, Way};
 use crate::invoke::{Invoker, Plan};
@@ -176,12 +176,7 @@ async fn make(steps: &Steps<'_>, estate: &Estate, aws: &Aws, spec: &DeploySpec, 
 
 /// Packs on a thread of its own: it reads, hashes and compresses megabytes.
 async fn pack(settings: &Settings, spec: &DeploySpec, cx: &DeployContext, arch: Arch) -> Result<Package> {
-    let source = match &settings.executable {
-        Executable::Running => Source::RunningExecutable,
-        Executable::Path(path) => Source::Executable(path.clone()),
-        Executable::Build(build) => Source::Build(build.clone()),
-    };
-    let mut options = PackOptions::new(Target::new(arch, GLIBC)).source(source);
+    let mut options = PackOptions::new(Target::new(arch, GLIBC)).source(settings.executable.clone());
     if let Some(staged) = &spec.staged {
         options = options.staged(staged);
     }

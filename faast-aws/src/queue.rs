@@ -1,11 +1,10 @@
 //! Queue mode: Lambda takes requests as events, and writes what becomes of each into a queue of the deployment.
 //!
 //! Here is what the account has of it: the queue, and the function's settings that lead there. `queue/request.rs` sends,
-//! `queue/listen.rs` receives, `queue/desk.rs` brings both together, `queue/crew.rs` says how many listen.
+//! `queue/answers.rs` receives, and core's desk brings both together; `queue/record.rs` is what is read there, and
+//! `queue/settle.rs` what it comes to.
 
-mod crew;
-mod desk;
-mod listen;
+mod answers;
 mod record;
 mod request;
 mod settle;

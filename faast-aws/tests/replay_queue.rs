@@ -12,12 +12,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use faast_aws::private::{Plan, Queue};
-use faast_core::provider::{
-    CallFrame, CallId, DeploymentId, Event, FunctionId, InvokeError, Metering, Outcome, Payload, Ran, Request,
-    RetryClass, Runtime,
-};
-use faast_core::wire::frame;
+use faast_core::provider::{CallId, Event, InvokeError, Metering, Outcome, Payload, Ran, Request, RetryClass, Runtime};
 use faast_core::{Arch, ErrorKind};
+use faast_testkit::frame;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use wiremock::matchers::any;
@@ -160,15 +157,7 @@ fn queue(endpoint: &str) -> Queue {
 }
 
 fn request() -> Request {
-    let frame = CallFrame {
-        id: CallId(3),
-        attempt: 1,
-        function: FunctionId { name: "no::such".into(), signature: 1 },
-        timeout: Duration::from_mins(1),
-        args: Payload::Inline(Bytes::from_static(b"args")),
-        trace: None,
-    };
-    Request { deployment: DeploymentId::from("d"), build: 1, calls: vec![frame] }
+    frame::unknown(1)
 }
 
 fn message(event: &Value, condition: &str, answer: &Value) -> Value {
@@ -194,13 +183,11 @@ fn body(text: &str, received: u32) -> Value {
 /// What the worker says of the call: its value.
 fn answer() -> Value {
     let done = Event::Done {
-        call: CallId(3),
+        call: CallId(0),
         outcome: Outcome::Ok(Payload::Inline(Bytes::from_static(b"value"))),
         metering: Metering { duration: Duration::from_millis(7), ..Metering::default() },
     };
-    let mut bytes = vec![0];
-    frame::encode_event(&done, &mut bytes);
-    STANDARD.encode(bytes).into()
+    STANDARD.encode(frame::events(&[done])).into()
 }
 
 fn success(event: &Value) -> Vec<Value> {

@@ -8,6 +8,7 @@ mod analysis;
 mod analyzer;
 mod store;
 mod tariff;
+mod today;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ pub use self::analysis::{Analysis, Measured, Recommendation, Row};
 pub use self::analyzer::Analyzer;
 pub use self::store::{STORAGE, STORAGE_READS, STORAGE_WRITES, StoreBill, TRANSFER_OUT};
 pub(crate) use self::tariff::Tariff;
+pub use self::today::prices_of_today;
 
 /// An amount of a metric of a [`PriceTable`].
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +89,15 @@ pub struct PriceTable {
 }
 
 impl PriceTable {
+    /// The table of a list of metrics, their units, and a price that `price` may correct; it also says where that is from.
+    pub fn of_list(list: &[(&'static str, &'static str, f64)], price: impl Fn(&str, f64) -> (f64, String)) -> Self {
+        let prices = list.iter().map(|(metric, unit, listed)| {
+            let (usd, source) = price(metric, *listed);
+            ((*metric).into(), Price { usd, unit: (*unit).into(), source })
+        });
+        Self { prices: prices.collect() }
+    }
+
     /// What a usage costs in US dollars. Metrics without a price cost nothing.
     pub fn total_usd(&self, usage: &Usage) -> f64 {
         usage.quantities().filter_map(|used| Some(self.prices.get(&used.metric)?.usd * used.amount)).sum()

@@ -127,7 +127,7 @@ pub fn build_fingerprint() -> u64 {
 /// # Errors
 ///
 /// [`ErrorKind::Config`], showing both places.
-pub fn check_registry() -> Result<()> {
+pub(crate) fn check_registry() -> Result<()> {
     REGISTRY.check()
 }
 

@@ -17,6 +17,7 @@ pub mod log;
 #[doc(hidden)]
 pub mod private;
 pub mod provider;
+pub mod queue;
 pub mod record;
 pub mod report;
 pub mod stage;

@@ -43,13 +43,11 @@ pub(crate) async fn remove(estate: &Estate, bucket_is_there: bool) -> CleanupRep
     };
     let (queues, bucket, repository) =
         tokio::join!(remove_queues(estate), bucket, remove_one(estate, Kind::Repository));
-    for (kind, deleted) in queues {
-        note(&mut report, estate, kind, deleted);
-    }
-    note(&mut report, estate, Kind::Repository, repository);
+    report.append(queues);
+    report.append(repository);
     if report.is_clean() {
         let service = remove_one(estate, Kind::Service).await;
-        note(&mut report, estate, Kind::Service, service);
+        report.append(service);
     } else if estate.has(Kind::Service) {
         let why = "it is the last to go, and something else is left".to_owned();
         report.left.push((estate.resource(Kind::Service), why));
@@ -89,37 +87,22 @@ fn note_bucket(
     }
 }
 
-type Done = Option<Result<Deleted, Refusal>>;
-
 /// Subscriptions first: a topic that is gone leaves its subscriptions behind.
-async fn remove_queues(estate: &Estate) -> Vec<(Kind, Done)> {
-    let mut done = Vec::new();
-    for pair in [[Kind::RequestSubscription, Kind::ResponseSubscription], [Kind::RequestTopic, Kind::ResponseTopic]] {
-        let [one, other] = pair;
+async fn remove_queues(estate: &Estate) -> CleanupReport {
+    let mut report = CleanupReport::default();
+    for [one, other] in
+        [[Kind::RequestSubscription, Kind::ResponseSubscription], [Kind::RequestTopic, Kind::ResponseTopic]]
+    {
         let (first, second) = tokio::join!(remove_one(estate, one), remove_one(estate, other));
-        done.extend([(one, first), (other, second)]);
+        report.append(first);
+        report.append(second);
     }
-    done
+    report
 }
 
 /// Deletes a resource if the deployment has it.
-async fn remove_one(estate: &Estate, kind: Kind) -> Done {
-    if !estate.has(kind) {
-        return None;
-    }
-    let deleted = delete_kind(&estate.clients, kind, &estate.name).await;
-    if deleted.is_ok() {
-        estate.gone(kind);
-    }
-    Some(deleted)
-}
-
-fn note(report: &mut CleanupReport, estate: &Estate, kind: Kind, deleted: Done) {
-    match deleted {
-        None => {}
-        Some(Ok(_)) => report.deleted.push(estate.resource(kind)),
-        Some(Err(refusal)) => report.left.push((estate.resource(kind), refusal.to_string())),
-    }
+async fn remove_one(estate: &Estate, kind: Kind) -> CleanupReport {
+    estate.remove(kind, delete_kind(&estate.clients, kind, &estate.name)).await
 }
 
 /// Deletes one resource that was found by its labels or in the ledger.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use faast_core::cost::PriceTable;
 use faast_core::{Builder, Result};
-use faast_packer::CargoBuild;
+use faast_packer::{CargoBuild, Source};
 use tokio::sync::OnceCell;
 
 use crate::clients::Clients;
@@ -69,7 +69,8 @@ pub(crate) struct Settings {
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) vpc: Option<Vpc>,
     pub(crate) invoker_secret: bool,
-    pub(crate) executable: Executable,
+    /// What runs in the workers.
+    pub(crate) executable: Source,
     /// Instead of what is found on this machine.
     pub(crate) credentials: Option<Given>,
     /// The first pause between two attempts of a call of the control plane; its own unless set.
@@ -95,15 +96,6 @@ impl fmt::Debug for Given {
 pub(crate) struct Vpc {
     pub(crate) network: String,
     pub(crate) subnet: String,
-}
-
-/// What runs in the workers.
-#[derive(Debug, Clone, Default)]
-pub(crate) enum Executable {
-    #[default]
-    Running,
-    Path(PathBuf),
-    Build(CargoBuild),
 }
 
 /// Options that only Google Cloud has.
@@ -215,10 +207,10 @@ impl GoogleOptions for Builder<Google> {
     }
 
     fn executable(self, path: impl Into<PathBuf>) -> Self {
-        set(self, |settings| settings.executable = Executable::Path(path.into()))
+        set(self, |settings| settings.executable = Source::Executable(path.into()))
     }
 
     fn build(self, build: CargoBuild) -> Self {
-        set(self, |settings| settings.executable = Executable::Build(build))
+        set(self, |settings| settings.executable = Source::Build(build))
     }
 }

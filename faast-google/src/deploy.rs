@@ -20,7 +20,7 @@ use faast_core::control::{Steps, given_up};
 use faast_core::log::Channel;
 use faast_core::provider::{CloudFunction, DeployContext, DeploySpec, Mode};
 use faast_core::{Arch, Error, ErrorKind, Result};
-use faast_packer::{Image, Limits, PackOptions, Source, Target};
+use faast_packer::{Image, Limits, PackOptions, Target};
 use serde_json::Value;
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -28,7 +28,7 @@ use uuid::Uuid;
 use crate::check::{self, Size};
 use crate::classify::control::Cause;
 use crate::clients::Clients;
-use crate::config::{Executable, Google, Settings};
+use crate::config::{Google, Settings};
 use crate::credentials::Secret;
 use crate::estate::{Estate, Stop};
 use crate::function::{GoogleFunction, Way};
@@ -247,12 +247,9 @@ fn email_in(token: &str) -> Option<String> {
 
 /// Packs on a thread of its own: it reads, hashes and compresses megabytes.
 async fn pack(settings: &Settings, spec: &DeploySpec, cx: &DeployContext) -> Result<Image, Stop> {
-    let source = match &settings.executable {
-        Executable::Running => Source::RunningExecutable,
-        Executable::Path(path) => Source::Executable(path.clone()),
-        Executable::Build(build) => Source::Build(build.clone()),
-    };
-    let mut options = PackOptions::new(Target::bare(Arch::X86_64)).source(source).limits(Limits::new(MOST_FILES));
+    let mut options = PackOptions::new(Target::bare(Arch::X86_64))
+        .source(settings.executable.clone())
+        .limits(Limits::new(MOST_FILES));
     if let Some(staged) = &spec.staged {
         options = options.staged(staged);
     }

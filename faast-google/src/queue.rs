@@ -1,10 +1,9 @@
 //! Queue mode: Pub/Sub pushes requests to the service, whose workers publish their answers, which the client pulls.
 //!
-//! What the project has of it is in `topic.rs`. Here is the way of requests: `queue/request.rs` publishes, `queue/listen.rs`
-//! pulls, `queue/desk.rs` brings both together, `queue/message.rs` is what both sides read and write.
+//! What the project has of it is in `topic.rs`. Here is the way of requests: `queue/request.rs` publishes,
+//! `queue/answers.rs` pulls, and core's desk brings both together; `queue/message.rs` is what both sides read and write.
 
-mod desk;
-mod listen;
+mod answers;
 pub(crate) mod message;
 mod request;
 

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use faast_core::control::{Backoff, Pauses, RealTime};
+use faast_core::control::{Backoff, Pauses, RealTime, chain};
 use faast_core::{CancelToken, Error, ErrorKind, Result};
 use fastrand::Rng;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde_json::Value;
 
-use crate::classify::control::{Refusal, Told, chain};
+use crate::classify::control::{Refusal, Told};
 use crate::credentials::Credentials;
 use crate::endpoint::{Endpoints, Service};
 

@@ -13,11 +13,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use faast_core::ErrorKind;
 use faast_core::provider::{
-    CallFrame, CallId, DeploymentId, Event, FunctionId, InstanceId, InvokeError, Metering, Outcome, Payload, Ran,
-    Request, RetryClass, Runtime,
+    CallId, Event, InstanceId, InvokeError, Metering, Outcome, Payload, Ran, Request, RetryClass, Runtime,
 };
-use faast_core::wire::{frame, sealed};
+use faast_core::wire::sealed;
 use faast_google::private::{Invoker, Plan};
+use faast_testkit::frame::{self, unknown as request};
 use futures_util::StreamExt as _;
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -50,19 +50,6 @@ async fn error(answer: ResponseTemplate) -> InvokeError {
     error
 }
 
-/// A request of so many calls, 0, 1, ..
-fn request(calls: u64) -> Request {
-    let call = |id| CallFrame {
-        id: CallId(id),
-        attempt: 1,
-        function: FunctionId { name: "no::such".into(), signature: 1 },
-        timeout: Duration::from_mins(1),
-        args: Payload::Inline(Bytes::from_static(b"args")),
-        trace: None,
-    };
-    Request { deployment: DeploymentId::from("d"), build: 1, calls: (0..calls).map(call).collect() }
-}
-
 fn started(id: u64) -> Event {
     Event::Started { call: CallId(id), instance: InstanceId("instance".into()), execution: None }
 }
@@ -77,9 +64,7 @@ fn done(id: u64, value: &'static [u8]) -> Event {
 fn body(events: &[Event]) -> Vec<u8> {
     let mut body = Vec::new();
     for event in events {
-        let mut encoded = vec![0];
-        frame::encode_event(event, &mut encoded);
-        let sealed = sealed::seal(encoded).unwrap();
+        let sealed = sealed::seal(frame::events(std::slice::from_ref(event))).unwrap();
         body.extend_from_slice(&sealed::length_of(&sealed).unwrap());
         body.extend_from_slice(&sealed);
     }

@@ -14,11 +14,11 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use faast_core::ErrorKind;
 use faast_core::provider::{
-    CallFrame, CallId, DeploymentId, Event, FunctionId, InstanceId, InvokeError, Metering, Outcome, Payload, Ran,
-    Request, RetryClass, Runtime,
+    CallId, Event, InstanceId, InvokeError, Metering, Outcome, Payload, Ran, Request, RetryClass, Runtime,
 };
-use faast_core::wire::{frame, sealed};
+use faast_core::wire::sealed;
 use faast_google::private::{Plan, Queue, queue_at};
+use faast_testkit::frame;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use wiremock::matchers::any;
@@ -156,21 +156,12 @@ impl Rig {
 }
 
 fn request() -> Request {
-    let frame = CallFrame {
-        id: CallId(3),
-        attempt: 1,
-        function: FunctionId { name: "no::such".into(), signature: 1 },
-        timeout: Duration::from_mins(1),
-        args: Payload::Inline(Bytes::from_static(b"args")),
-        trace: None,
-    };
-    Request { deployment: DeploymentId::from("d"), build: 1, calls: vec![frame] }
+    frame::unknown(1)
 }
 
 /// A message about an event of the request, in one delivery of it.
 fn message(ack: &str, attributes: &Value, delivery: &str, event: &Event) -> Value {
-    let mut encoded = vec![0];
-    frame::encode_event(event, &mut encoded);
+    let encoded = frame::events(std::slice::from_ref(event));
     let attributes = json!({ "faast-request": attributes["faast-request"], "faast-delivery": delivery });
     raw(ack, &attributes, &sealed::seal(encoded).unwrap())
 }
@@ -182,12 +173,12 @@ fn raw(ack: &str, attributes: &Value, data: &[u8]) -> Value {
 }
 
 fn started(instance: &str) -> Event {
-    Event::Started { call: CallId(3), instance: InstanceId(instance.into()), execution: None }
+    Event::Started { call: CallId(0), instance: InstanceId(instance.into()), execution: None }
 }
 
 fn done() -> Event {
     let metering = Metering { duration: Duration::from_millis(7), ..Metering::default() };
-    Event::Done { call: CallId(3), outcome: Outcome::Ok(Payload::Inline("value".into())), metering }
+    Event::Done { call: CallId(0), outcome: Outcome::Ok(Payload::Inline("value".into())), metering }
 }
 
 fn success(attributes: &Value) -> Vec<Value> {

@@ -40,9 +40,9 @@ pub struct Image {
 
 impl Image {
     /// The media type of `config`.
-    pub const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
+    const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
     /// The media type of `layer`.
-    pub const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+    const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
     /// The media type of `manifest`.
     pub const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 

@@ -2,18 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::fs::{self, Permissions};
+mod home;
+
+use std::fs;
 use std::io::Cursor;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use faast_core::cache::CacheFolder;
 use faast_core::function::{Body, FunctionEntry, Registered};
 use faast_core::{Arch, Error, ErrorKind, inventory, marked_name};
 use faast_packer::{CargoBuild, Limits, PackOptions, Package, Source, Target, pack};
 use sha2::{Digest as _, Sha256};
 use zip::{CompressionMethod, DateTime, ZipArchive};
+
+use self::home::Home;
 
 /// Newer than any C library here, so that the tests don't depend on where they run.
 const ANY_GLIBC: (u32, u32) = (9, 0);
@@ -28,32 +30,7 @@ static GREET: FunctionEntry = FunctionEntry {
 
 inventory::submit! { Registered(&GREET) }
 
-/// A home of its own for each test.
-struct Home {
-    folder: tempfile::TempDir,
-    cache: CacheFolder,
-}
-
 impl Home {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let cache = CacheFolder::at(folder.path().join("test"));
-        Self { folder, cache }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Writes a file, and the folders on the way.
-    fn put(&self, name: &str, bytes: &[u8], mode: u32) -> PathBuf {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, bytes).unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-        path
-    }
-
     fn pack(&self, options: &PackOptions) -> Package {
         pack(options, &self.cache).unwrap()
     }
@@ -69,15 +46,6 @@ impl Home {
         let folder = self.path("unpacked");
         archive(package).extract(&folder).unwrap();
         folder
-    }
-
-    /// Number and inode of each file among the packages; a file that is written again gets another one.
-    fn packages(&self, extension: &str) -> Vec<(PathBuf, u64)> {
-        let files =
-            fs::read_dir(self.cache.folder(CacheFolder::PACKAGES).unwrap()).unwrap().map(|it| it.unwrap().path());
-        let mut files: Vec<_> = files.filter(|it| it.extension().is_some_and(|it| it == extension)).collect();
-        files.sort();
-        files.into_iter().map(|it| (it.clone(), it.metadata().unwrap().ino())).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 //! [`conformance!`] expands into one named test for each promise of the provider contract; every one of them can be
 //! called singly, see [`mod@conformance`]. [`memory::Memory`] runs functions on threads of the client, with whatever
 //! capabilities a test needs. [`fault::Faulty`] wraps any provider and loses, delays and repeats, by a seed.
-//! [`hostile`] damages what is read from outside. [`mod@soak`] says whether what a process holds grows.
+//! [`hostile`] damages what is read from outside. [`frame`] and [`mod@play`] are requests by hand, and functions to ask for. [`mod@soak`] says whether what a process holds grows.
 //! Behind feature `emulator-aws`, `emulator_aws` is the part of AWS that faast uses, on a port of this machine; behind
 //! `emulator-google`, `emulator_google` that of Google Cloud.
 
@@ -17,8 +17,10 @@ pub mod emulator_aws;
 #[cfg(feature = "emulator-google")]
 pub mod emulator_google;
 pub mod fault;
+pub mod frame;
 pub mod hostile;
 pub mod memory;
+pub mod play;
 pub mod probe;
 pub mod soak;
 

@@ -12,6 +12,7 @@ use std::fmt;
 use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
+use faast_core::control::chain;
 use faast_core::{Error, ErrorKind};
 
 use super::advice;
@@ -217,20 +218,6 @@ impl From<Refusal> for Error {
 
 fn shows_signature(cause: Cause) -> bool {
     matches!(cause, Cause::ExpiredToken | Cause::BadCredentials | Cause::Clock)
-}
-
-/// The texts of an error and its sources, outermost first, without repetitions.
-pub(crate) fn chain(error: &dyn StdError) -> String {
-    let mut texts: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let text = error.to_string();
-        if texts.last().is_none_or(|last| !last.contains(&text)) {
-            texts.push(text);
-        }
-        next = error.source();
-    }
-    texts.join(": ")
 }
 
 fn innermost<'e>(error: &'e (dyn StdError + 'static)) -> &'e (dyn StdError + 'static) {

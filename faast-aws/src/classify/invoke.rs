@@ -16,7 +16,7 @@ use faast_core::ErrorKind;
 use faast_core::provider::{InvokeError, Metering, Ran, RetryClass};
 
 pub(crate) use self::execution::FunctionError;
-pub(crate) use self::record::{is_for_good, queue_lost, undone};
+pub(crate) use self::record::{queue_lost, undone};
 pub(crate) use self::refusal::{Refusal, refused};
 use crate::invoke::ProxyRefusal;
 

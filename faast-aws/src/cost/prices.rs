@@ -1,18 +1,14 @@
-//! Unit prices: of the Pricing API, asked at most once a day, or of the table in here.
-//!
-//! A price is wanted for a report, so that nothing waits for it longer than a moment, and nothing fails for want of it.
-//! What does not come in time, or is not allowed, is taken from the table, and the report says so.
+//! Unit prices: of the Pricing API, asked at most once a day, or of the table in here. What does not
+//! come in time, or is not allowed, is taken from the table, and the report says so.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_config::{Region, SdkConfig};
 use aws_sdk_pricing::Client;
 use aws_sdk_pricing::types::{Filter, FilterType};
-use faast_core::cache::{CacheFolder, is_fresh};
-use faast_core::cost::{Price, PriceTable};
-use faast_core::log::Channel;
+use faast_core::cache::CacheFolder;
+use faast_core::cost::{PriceTable, prices_of_today};
 use serde_json::Value;
 
 use super::list::{self, LIST};
@@ -43,36 +39,15 @@ const USAGE_OF_S3: [(&str, &str); 3] =
 
 /// The prices in a region.
 pub async fn prices(sdk: &SdkConfig, region: &str, cache: &CacheFolder) -> PriceTable {
-    let file = format!("prices/{region}.json");
-    let path = cache.root().join(&file);
-    let mut found: BTreeMap<String, f64> = BTreeMap::new();
-    if is_fresh(&path, CacheFolder::MAX_AGE, SystemTime::now()) {
-        // A file that can't be read is as good as none.
-        found = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-    }
-    if found.is_empty() {
-        match tokio::time::timeout(PATIENCE, ask(sdk, region)).await {
-            Ok(Ok(asked)) => {
-                found = asked;
-                // Next time it is asked again, then.
-                let _ = serde_json::to_vec(&found).map(|bytes| cache.write(&file, &bytes));
-            }
-            Ok(Err(why)) => faast_core::log!(Channel::Provider, "the prices of {region} can't be had: {why}"),
-            Err(_) => faast_core::log!(Channel::Provider, "the prices of {region} did not come in time"),
-        }
-    }
+    let found = prices_of_today(cache, region, PATIENCE, ask(sdk, region)).await;
     table(region, &found)
 }
 
 pub(super) fn table(region: &str, found: &BTreeMap<String, f64>) -> PriceTable {
-    let prices = LIST.iter().map(|(metric, unit, listed)| {
-        let (usd, source) = match found.get(*metric) {
-            Some(usd) => (*usd, format!("AWS price list of {region}")),
-            None => list::price(region, metric, *listed),
-        };
-        ((*metric).into(), Price { usd, unit: (*unit).into(), source })
-    });
-    PriceTable { prices: prices.collect() }
+    PriceTable::of_list(&LIST, |metric, listed| match found.get(metric) {
+        Some(usd) => (*usd, format!("AWS price list of {region}")),
+        None => list::price(region, metric, listed),
+    })
 }
 
 /// Asks for all products of Lambda in a region, for traffic to the internet, and for the few of S3 and SQS that count.

@@ -18,6 +18,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::date_time::Format;
 use aws_types::SdkConfig;
+use faast_core::control::chain;
 use faast_core::provider::Finding;
 use faast_core::{Error, Result};
 
@@ -109,9 +110,7 @@ async fn credentials(sdk: &SdkConfig, findings: &mut Vec<Finding>) -> bool {
             let (text, hint) = match &error {
                 CredentialsError::CredentialsNotLoaded(_) => ("there are none".to_owned(), Cause::NoCredentials),
                 // Its sources show what a profile runs or where it asks, and no keys.
-                other => {
-                    (format!("their source failed: {}", crate::classify::control::chain(other)), Cause::ExpiredToken)
-                }
+                other => (format!("their source failed: {}", chain(other)), Cause::ExpiredToken),
             };
             let hint = advice::what_to_do("", hint, "");
             findings.push(Finding::problem("credentials", "", text).with_hint(hint));

@@ -11,10 +11,12 @@ use aws_smithy_types::event_stream::Message;
 use aws_smithy_types::str_bytes::StrBytes;
 use bytes::{Bytes, BytesMut};
 use faast_core::ErrorKind;
-use faast_core::provider::{CallId, Event, ExecutionId, InvokeError, Metering, Outcome, Ran, Request};
+use faast_core::provider::{
+    CallId, Event, ExecutionId, Incoming, InvokeError, Metering, Outcome, Ran, Request, answered,
+};
 use faast_core::wire::{frame, sealed};
 use futures_core::Stream;
-use futures_util::{FutureExt as _, stream};
+use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 
@@ -27,30 +29,7 @@ type Item = Result<Event, InvokeError>;
 
 /// The events of a request, which is sent when the stream is first polled.
 pub(super) fn invoke(client: Arc<Client>, request: Request) -> impl Stream<Item = Item> + Send + 'static {
-    stream::unfold(Stage::New(client, request), async |stage| stage.next().await)
-}
-
-enum Stage {
-    New(Arc<Client>, Request),
-    Running(Box<Running>),
-    Ended,
-}
-
-impl Stage {
-    async fn next(self) -> Option<(Item, Self)> {
-        let mut running = match self {
-            Self::New(client, request) => match Running::start(client, &request).await {
-                Ok(running) => Box::new(running),
-                Err(error) => return Some((Err(error), Self::Ended)),
-            },
-            Self::Running(running) => running,
-            Self::Ended => return None,
-        };
-        match running.next().await? {
-            Ok(event) => Some((Ok(event), Self::Running(running))),
-            Err(error) => Some((Err(error), Self::Ended)),
-        }
-    }
+    answered(async move { Running::start(client, &request).await })
 }
 
 /// What Lambda says after the last byte of an answer.
@@ -85,24 +64,7 @@ struct Running {
     held: Option<Event>,
 }
 
-impl Running {
-    async fn start(client: Arc<Client>, request: &Request) -> Result<Self, InvokeError> {
-        let answer = client.send(Operation::Stream, unary::encode(request)?).await?;
-        Ok(Self {
-            client,
-            execution: execution(&answer.headers),
-            pending: request.calls.iter().map(|frame| frame.id).collect(),
-            started: false,
-            answer: Some(answer),
-            decoder: MessageFrameDecoder::new(),
-            raw: BytesMut::new(),
-            received: BytesMut::new(),
-            bytes: 0,
-            ready: VecDeque::new(),
-            held: None,
-        })
-    }
-
+impl Incoming for Running {
     async fn next(&mut self) -> Option<Item> {
         loop {
             if let Some(item) = self.ready.pop_front() {
@@ -123,6 +85,25 @@ impl Running {
                 None => self.fail(classify::cut_off(), None),
             }
         }
+    }
+}
+
+impl Running {
+    async fn start(client: Arc<Client>, request: &Request) -> Result<Self, InvokeError> {
+        let answer = client.send(Operation::Stream, unary::encode(request)?).await?;
+        Ok(Self {
+            client,
+            execution: execution(&answer.headers),
+            pending: request.calls.iter().map(|frame| frame.id).collect(),
+            started: false,
+            answer: Some(answer),
+            decoder: MessageFrameDecoder::new(),
+            raw: BytesMut::new(),
+            received: BytesMut::new(),
+            bytes: 0,
+            ready: VecDeque::new(),
+            held: None,
+        })
     }
 
     /// Takes in the messages that have arrived as a whole.

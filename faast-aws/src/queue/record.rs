@@ -27,6 +27,8 @@ pub(super) struct Record {
     response_payload: Value,
     #[serde(skip)]
     bytes: usize,
+    #[serde(skip)]
+    is_again: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -49,6 +51,15 @@ impl Record {
     pub(super) fn read(message: &str) -> Option<Self> {
         let record: Self = serde_json::from_str(message).ok()?;
         Some(Self { bytes: message.len(), ..record })
+    }
+
+    /// The same record, delivered before.
+    pub(super) fn again(self) -> Self {
+        Self { is_again: true, ..self }
+    }
+
+    pub(super) fn is_again(&self) -> bool {
+        self.is_again
     }
 
     /// The number of its request.

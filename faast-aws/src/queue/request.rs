@@ -1,23 +1,18 @@
 //! Requests in queue mode: an event is handed over, and its record waited for.
-//!
-//! The record can be faster than the word that the event was accepted, and it can come though that word was lost. So a
-//! request is expected from before it is sent, under a number of faast's own.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use aws_config::SdkConfig;
 use faast_core::cost::Usage;
 use faast_core::provider::{Event, InvokeError, Request};
+use faast_core::queue::Desk;
 use futures_core::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 
-use super::desk::Desk;
-use super::listen::Listener;
+use super::answers::Records;
 use super::settle::Settler;
 use crate::body::{self, EVENTS_OWN, MAX_EVENT};
-use crate::classify::invoke as classify;
 use crate::invoke::{Invoker, Plan, descriptors, seal};
 use crate::lambda::TO_SAY_SO;
 
@@ -26,13 +21,9 @@ const SENDERS: usize = 64;
 
 /// The way of requests through Lambda's queue, and of answers through ours. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Queue(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
+pub struct Queue {
     invoker: Invoker,
-    desk: Arc<Desk>,
-    listener: Arc<Listener>,
+    desk: Arc<Desk<Records>>,
 }
 
 impl Queue {
@@ -46,10 +37,9 @@ impl Queue {
         let invoker = Invoker::new(sdk, function_name, Plan { concurrency, ..plan })?;
         // Half of what is left, because the program has connections too.
         let most = descriptors().map_or(usize::MAX, |all| all.saturating_sub(concurrency) / 2);
-        let desk = Desk::new(most);
         let settler = Settler { meter: invoker.meter().clone(), longest: invoker.plan().timeout + TO_SAY_SO };
-        let listener = Arc::new(Listener::new(sdk, url, Arc::clone(&desk), settler));
-        Ok(Self(Arc::new(Inner { invoker, desk, listener })))
+        let desk = Desk::new(Records::new(sdk, url, settler), most);
+        Ok(Self { invoker, desk })
     }
 
     /// Sends a request when the stream is first polled.
@@ -65,42 +55,31 @@ impl Queue {
     }
 
     async fn ask(&self, request: &Request) -> Result<Vec<Event>, InvokeError> {
-        let Inner { invoker, desk, listener } = &*self.0;
+        let Self { invoker, desk } = self;
         invoker.check(request)?;
         let Some(call) = request.calls.first().map(|frame| frame.id) else { return Ok(Vec::new()) };
         let sealed = seal(request, MAX_EVENT - EVENTS_OWN)?;
-        let Some((mut expected, starts)) = desk.expect() else { return Err(classify::runtime_ended()) };
-        for _ in 0..starts {
-            // If the runtime has ended, so has the deployment.
-            let _ = invoker.plan().runtime.spawn(Arc::clone(listener).run());
-        }
         let sent = Instant::now();
-        let sending = pin!(invoker.hand_over(body::to_event(expected.id, &sealed).into()));
-        let heard = tokio::select! {
-            biased;
-            heard = &mut expected.record => heard,
-            accepted = sending => {
-                accepted?;
-                (&mut expected.record).await
-            }
-        };
-        let record = heard.map_err(|_| classify::runtime_ended())??;
-        listener.settler.settle(&record, call, sent.elapsed())
+        let mut asked = desk.ask(&invoker.plan().runtime, |id| {
+            let (invoker, event) = (invoker.clone(), body::to_event(id, &sealed).into());
+            async move { invoker.hand_over(event).await }
+        })?;
+        let record = asked.next().await?;
+        desk.answers().settler.settle(&record, call, sent.elapsed())
     }
 
     /// Records that came for nobody.
     pub fn late(&self) -> u64 {
-        self.0.desk.counted_late()
+        self.desk.late()
     }
 
     /// What was used beyond requests that somebody waited for.
     pub fn usage(&self) -> Usage {
-        self.0.desk.usage()
+        self.desk.usage()
     }
 
     /// Ends listening, and every request.
     pub fn close(&self) {
-        self.0.desk.close();
-        self.0.listener.closed.cancel();
+        self.desk.close();
     }
 }

@@ -44,8 +44,11 @@ impl Settler {
         }
     }
 
-    /// What a record cost that came for nobody.
+    /// What a record cost that came for nobody. One that was delivered before ran only once.
     pub(super) fn cost(&self, record: &Record) -> Metering {
+        if record.is_again() {
+            return Metering::default();
+        }
         match self.billed(record, self.longest) {
             Ok(events) => {
                 let done = |event| if let Event::Done { metering, .. } = event { Some(metering) } else { None };

@@ -10,11 +10,12 @@ use faast_core::cache::CacheFolder;
 use faast_core::function::{Body, Emit, Ended, FunctionEntry, Registered, build_fingerprint};
 use faast_core::ledger::Ledger;
 use faast_core::provider::{
-    CallFrame, CallId, CleanupReport, CloudFunction, CloudProvider, DeployContext, DeploySpec, DeploymentId, Event,
-    FunctionId, Outcome, Payload, Request, Resource, Runtime, StrayScope,
+    CleanupReport, CloudFunction, CloudProvider, DeployContext, DeploySpec, DeploymentId, Event, FunctionId, Outcome,
+    Payload, Request, Resource, Runtime, StrayScope,
 };
 use faast_core::{Builder, Result, inventory};
 use faast_testkit::emulator_aws::{AwsEmulator, AwsEmulatorBuilder, REGION};
+use faast_testkit::frame;
 use futures_util::StreamExt as _;
 
 faast_testkit::test_worker!();
@@ -133,15 +134,9 @@ impl Deployed {
     }
 
     pub(crate) async fn call(&self, function: &'static str, args: &[&[u8]]) -> Vec<Event> {
-        let frame = |(at, args): (usize, &&[u8])| CallFrame {
-            id: CallId(at as u64 + 1),
-            attempt: 1,
-            function: FunctionId { name: Cow::Borrowed(function), signature: 7 },
-            timeout: Duration::from_secs(30),
-            args: Payload::Inline((*args).to_vec().into()),
-            trace: None,
-        };
-        let calls = args.iter().enumerate().map(frame).collect();
+        let function = FunctionId { name: Cow::Borrowed(function), signature: 7 };
+        let call = |(id, args): (u64, &&[u8])| frame::call(id, &function, args, Duration::from_secs(30));
+        let calls = (1..).zip(args).map(call).collect();
         let request = Request { deployment: self.id.clone(), build: build_fingerprint(), calls };
         self.function.invoke(request).map(Result::unwrap).collect().await
     }
@@ -163,4 +158,25 @@ impl Deployed {
         assert!(!self.ledger.exists(), "{:?}", Ledger::read(&self.ledger));
         report
     }
+}
+
+/// That the calls of a chain came one after the other, and nothing but `others` waits for another of them.
+#[track_caller]
+pub(crate) fn chained(actions: &[String], chain: &[&str], others: &[&str]) {
+    let (mut chained, mut beside): (Vec<_>, Vec<_>) =
+        actions.iter().map(String::as_str).partition(|action| chain.contains(action));
+    chained.dedup();
+    assert_eq!(chained, chain);
+    beside.retain(|action| !others.contains(action) && !action.starts_with("pricing:"));
+    beside.sort_unstable();
+    assert_eq!(
+        beside,
+        [
+            "iam:AttachRolePolicy",
+            "iam:PutRolePolicy",
+            "lambda:GetAccountSettings",
+            "logs:CreateLogGroup",
+            "logs:PutRetentionPolicy"
+        ]
+    );
 }

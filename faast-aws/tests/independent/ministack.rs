@@ -14,7 +14,7 @@ use faast_core::ledger::Ledger;
 use faast_core::provider::{CloudProvider, DeploymentId, Mode};
 use faast_core::stray::{Query, Reach, delete, find};
 use faast_core::{Builder, Cloud, ErrorKind};
-use faast_testkit::conformance::{self, Factory, Workers, check};
+use faast_testkit::conformance::{Factory, Workers};
 use faast_testkit::probe;
 
 use crate::{audit, place};
@@ -28,17 +28,11 @@ fn aws(endpoint: &str) -> Aws {
 }
 
 /// The promises that `MiniStack` can show, each a test.
-macro_rules! promises {
-    ($($name:ident)+) => {$(
-        #[test]
-        fn $name() {
-            let factory = Factory::new(Workers::Remote, || aws(&place::ministack()));
-            check(&factory, conformance::$name);
-        }
-    )+};
+fn conformance_factory() -> Factory {
+    Factory::new(Workers::Remote, || aws(&place::ministack()))
 }
 
-promises! {
+faast_testkit::promises! { @tests
     a_function_returns_its_value
     values_cross_exactly
     every_result_arrives_once_under_its_index

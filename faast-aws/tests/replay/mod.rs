@@ -12,11 +12,11 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use faast_aws::private::{Invoker, Plan};
 use faast_core::provider::{
-    CallFrame, CallId, DeploymentId, Event, ExecutionId, Failure, FunctionId, InstanceId, InvokeError, Metering,
-    Outcome, Payload, Request, Runtime,
+    CallId, Event, ExecutionId, Failure, InstanceId, InvokeError, Metering, Outcome, Payload, Request, Runtime,
 };
-use faast_core::wire::frame;
 use faast_core::{Arch, ErrorKind};
+use faast_testkit::frame;
+pub(crate) use faast_testkit::frame::unknown as request;
 use futures_util::StreamExt as _;
 use wiremock::matchers::{header_exists, method, path_regex};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -110,19 +110,6 @@ pub(crate) fn call(id: u64) -> CallId {
     CallId(id)
 }
 
-/// A request of so many calls, 0, 1, ..
-pub(crate) fn request(calls: u64) -> Request {
-    let call = |id| CallFrame {
-        id: CallId(id),
-        attempt: 1,
-        function: FunctionId { name: "no::such".into(), signature: 1 },
-        timeout: Duration::from_mins(1),
-        args: Payload::Inline(Bytes::from_static(b"args")),
-        trace: None,
-    };
-    Request { deployment: DeploymentId::from("d"), build: 1, calls: (0..calls).map(call).collect() }
-}
-
 pub(crate) fn started(id: u64) -> Event {
     Event::Started { call: CallId(id), instance: InstanceId("stream".into()), execution: None }
 }
@@ -154,11 +141,7 @@ pub(crate) fn log_tail(log: &str) -> String {
 
 /// The body of a unary answer.
 pub(crate) fn json(events: &[Event]) -> String {
-    let mut bytes = vec![0];
-    for event in events {
-        frame::encode_event(event, &mut bytes);
-    }
-    format!("\"{}\"", STANDARD.encode(bytes))
+    format!("\"{}\"", STANDARD.encode(frame::events(events)))
 }
 
 pub(crate) fn answer(events: &[Event]) -> ResponseTemplate {
@@ -193,8 +176,7 @@ fn message(kind: &str, name: &str, value: &str, payload: impl Into<Bytes>) -> Me
 fn chunks(events: &[Event]) -> Vec<u8> {
     let mut payload = Vec::new();
     for event in events {
-        let mut sealed = vec![0];
-        frame::encode_event(event, &mut sealed);
+        let sealed = frame::events(std::slice::from_ref(event));
         payload.extend_from_slice(&u32::try_from(sealed.len()).unwrap().to_le_bytes());
         payload.extend_from_slice(&sealed);
     }

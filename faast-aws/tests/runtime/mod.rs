@@ -8,11 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use faast_core::function::build_fingerprint;
-use faast_core::provider::{CallFrame, CallId, DeploymentId, Event, FunctionId, Payload, Request};
-use faast_core::wire::{frame, sealed};
+use faast_core::provider::{CallFrame, Event};
 use faast_core::worker::{Mark, launch_args};
+use faast_testkit::frame;
 use rustix::process::{Pid, Signal, kill_process};
 
 pub(crate) const INVOCATION: &str = "the-invocation";
@@ -47,44 +45,18 @@ impl Posted {
     /// The events of a unary answer.
     pub(crate) fn events(&self) -> Vec<Event> {
         let text: String = serde_json::from_slice(&self.body).unwrap();
-        events(&STANDARD.decode(text).unwrap())
+        frame::opened(&STANDARD.decode(text).unwrap())
     }
 
     /// The events of a streamed answer, as far as they came.
     pub(crate) fn streamed(&self) -> Vec<Event> {
-        let (mut rest, mut found) = (&self.body[..], Vec::new());
-        while let Some((length, behind)) = rest.split_first_chunk() {
-            let (event, behind) = behind.split_at(u32::from_le_bytes(*length) as usize);
-            found.extend(events(event));
-            rest = behind;
-        }
-        found
-    }
-}
-
-fn events(sealed: &[u8]) -> Vec<Event> {
-    let bytes = sealed::open(Bytes::copy_from_slice(sealed)).unwrap();
-    frame::decode_events(bytes).map(Result::unwrap).collect()
-}
-
-/// One call of a function of this binary.
-pub(crate) fn call(id: u64, function: &FunctionId, args: &[u8], timeout: Duration) -> CallFrame {
-    CallFrame {
-        id: CallId(id),
-        attempt: 1,
-        function: function.clone(),
-        timeout,
-        args: Payload::Inline(Bytes::copy_from_slice(args)),
-        trace: None,
+        frame::streamed(&self.body)
     }
 }
 
 /// The event that asks for calls.
 pub(crate) fn event(calls: Vec<CallFrame>) -> String {
-    let request = Request { deployment: DeploymentId::from("d"), build: build_fingerprint(), calls };
-    let mut bytes = vec![0];
-    frame::encode_request(&request, &mut bytes);
-    format!("\"{}\"", STANDARD.encode(bytes))
+    format!("\"{}\"", STANDARD.encode(frame::encoded(&frame::request(calls))))
 }
 
 /// The same in queue mode: request 17, with so many bytes in all that its answer finds as little room as that leaves.

@@ -53,16 +53,16 @@ impl CacheFolder {
 
     /// The folder of ledgers, which say what is left in an account; it is no cache, and [`clearable`](Self::clearable)
     /// keeps it.
-    pub const LEDGER: &str = "ledger";
+    pub(crate) const LEDGER: &str = "ledger";
 
     /// The folder of recorded runs.
     pub const RUNS: &str = "runs";
 
     /// The folder of staged files, one for each deployment.
-    pub const STAGE: &str = "stage";
+    pub(crate) const STAGE: &str = "stage";
 
     /// The folder that says when garbage was last collected, a file for each account.
-    pub const GC: &str = "gc";
+    pub(crate) const GC: &str = "gc";
 
     /// The folder of workers' logs, one for each deployment.
     pub const LOGS: &str = "logs";

@@ -1,11 +1,14 @@
 //! Maps: many calls, pulled lazily, with their results as they come.
 //!
 //! The source stays in the map and is pulled on the thread that polls it; calls in flight belong to the dispatcher and go
-//! on by themselves. A consumer that does not poll stops the pulling, never an answer that is on its way.
+//! on by themselves. A consumer that does not poll stops the pulling, never an answer that is on its way. `map/pull.rs` is
+//! the way in, `map/result.rs` the way out.
+
+mod pull;
+mod result;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::mem;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,15 +25,9 @@ use super::source::Source;
 use super::stop::{Stop, Tolerance};
 use crate::call::{Call, Decoder};
 use crate::cancel::CancelToken;
-use crate::dispatch::{CallSpan, Dispatcher, Owner, Settled, Submission};
-use crate::error::{Error, ErrorKind, Result};
+use crate::dispatch::{Owner, Settled};
+use crate::error::Result;
 use crate::progress::Shown;
-
-/// Bytes of arguments that are pulled in one go.
-const PULL_BYTES: usize = 1024 * 1024;
-
-/// Results from a journal that wait to be handed out, at most.
-const MAX_REPLAYED: usize = 1024;
 
 /// The results of many calls, in the order of completion; see [`Cloud::map`].
 ///
@@ -123,7 +120,7 @@ where
     /// have no journal: a stream's items are not kept.
     ///
     /// The file is opened when the map is first polled; if that fails, or if it can't be written later on, the map ends
-    /// with an [`ErrorKind::Io`].
+    /// with an [`ErrorKind::Io`](crate::ErrorKind::Io).
     pub fn journal(mut self, path: impl AsRef<Path>) -> Self {
         self.journal.at(path.as_ref());
         self
@@ -136,14 +133,15 @@ where
     }
 
     /// Goes on until more than `failures` calls have failed, and stops then: nothing more is sent, calls on their way
-    /// end as canceled, and the last result is an [`ErrorKind::TooManyFailed`]. Without it, a map goes on to its end.
+    /// end as canceled, and the last result is an [`ErrorKind::TooManyFailed`](crate::ErrorKind::TooManyFailed). Without
+    /// it, a map goes on to its end.
     pub fn tolerate(mut self, failures: u64) -> Self {
         self.tolerance = Some(Tolerance::calls(failures));
         self
     }
 
     /// Like [`tolerate`](Self::tolerate), for a share of all calls, from 0 to 1. The input must know its length, or the
-    /// map ends at once with an [`ErrorKind::Config`].
+    /// map ends at once with an [`ErrorKind::Config`](crate::ErrorKind::Config).
     pub fn tolerate_share(mut self, share: f64) -> Self {
         self.tolerance = Some(Tolerance::share(share));
         self
@@ -155,10 +153,10 @@ where
         self
     }
 
-    /// Stops: nothing more is sent, and each call on its way ends as [`ErrorKind::Canceled`]. Its worker is told where
-    /// the provider can do that; elsewhere it runs to its end or deadline, and until then it keeps its place in the
-    /// deployment's concurrency ([`Stats::abandoned`](crate::Stats)) and what it costs is counted. Results that have
-    /// arrived are still given out.
+    /// Stops: nothing more is sent, and each call on its way ends as
+    /// [`ErrorKind::Canceled`](crate::ErrorKind::Canceled). Its worker is told where the provider can do that; elsewhere
+    /// it runs to its end or deadline, and until then it keeps its place in the deployment's concurrency
+    /// ([`Stats::abandoned`](crate::Stats)) and what it costs is counted. Results that have arrived are still given out.
     ///
     /// Dropping a map does the same, without results.
     pub fn cancel(&mut self) {
@@ -218,229 +216,6 @@ where
     /// From now on, what was measured comes with each value.
     pub(super) fn want_reports(&self) {
         self.inbox.want_reports();
-    }
-
-    /// Takes what has arrived without handing it out; says whether that was anything.
-    pub(super) fn gather(&mut self) -> bool {
-        let before = self.ready.len();
-        self.inbox.append(&mut self.ready);
-        self.ready.len() > before
-    }
-
-    /// Results that have not been handed out.
-    pub(super) fn gathered(&self) -> impl Iterator<Item = &Settled> {
-        self.ready.iter()
-    }
-
-    /// The first error among them, taken out.
-    pub(super) fn first_error(&mut self) -> Option<Error> {
-        let at = self.ready.iter().position(|settled| settled.result.is_err())?;
-        let settled = self.ready.remove(at)?;
-        let error = self.hand_out(settled).and_then(|(_, result)| result.err());
-        error.or_else(|| self.stop.reason())
-    }
-
-    /// Whether nothing is on its way.
-    pub(super) fn is_all_gathered(&self) -> bool {
-        self.ready.len() == self.pending.len()
-    }
-
-    /// Whether something has arrived already; if not, the task is woken when it does.
-    pub(super) fn is_woken(&self, cx: &Context<'_>) -> bool {
-        self.inbox.wait(cx.waker())
-    }
-
-    pub(super) fn poll_indexed(&mut self, cx: &mut Context<'_>) -> Poll<Option<(u64, Result<T>)>> {
-        if let Err(error) = self.begin() {
-            self.give_up(Some(error));
-        }
-        loop {
-            if self.stop.is_asked(cx) {
-                self.cancel();
-            }
-            if let Some(settled) = self.ready.pop_front() {
-                if let Some((index, result)) = self.hand_out(settled) {
-                    self.count(&result);
-                    return Poll::Ready(Some((index, result)));
-                }
-                continue;
-            }
-            let arrived = self.inbox.take(&mut self.ready);
-            if self.journal.has_failed() {
-                self.give_up(None);
-            }
-            let exhausted = self.pull(cx);
-            if arrived || !self.ready.is_empty() {
-                continue;
-            }
-            if exhausted && self.pending.is_empty() {
-                let last = self.end();
-                if let Some((_, result)) = &last {
-                    self.count(result);
-                }
-                return Poll::Ready(last);
-            }
-            if !self.inbox.wait(cx.waker()) {
-                return Poll::Pending;
-            }
-        }
-    }
-
-    /// What can only be done once it is polled.
-    fn begin(&mut self) -> Result<()> {
-        if mem::replace(&mut self.begun, true) {
-            return Ok(());
-        }
-        if let Some(tolerance) = &self.tolerance {
-            tolerance.check(self.total())?;
-        }
-        if let Some(owner) = self.journal.open(&self.inbox)? {
-            self.owner = owner;
-        }
-        Ok(())
-    }
-
-    /// How many calls there are, if that is known.
-    fn total(&self) -> Option<u64> {
-        self.source.as_ref().map_or(Some(0), Source::left).map(|left| self.next_index + left)
-    }
-
-    /// Pulls no more and cancels what is on its way; `why` is the map's last result.
-    fn give_up(&mut self, why: Option<Error>) {
-        if self.stop.cancel(why) {
-            self.source = None;
-            self.cloud.0.dispatcher.cancel_and_tell(&self.owner);
-        }
-    }
-
-    /// The last result, if there is one more.
-    fn end(&mut self) -> Option<(u64, Result<T>)> {
-        let closed = self.journal.close();
-        let why = self.stop.reason().or(closed.err())?;
-        let index = why.index().unwrap_or(self.next_index);
-        Some((index, Err(why.with_index(index))))
-    }
-
-    /// Takes note of a call that failed.
-    fn failed(&mut self) {
-        let total = self.total().unwrap_or(self.next_index);
-        if let Some(tolerance) = &mut self.tolerance
-            && let Some(error) = tolerance.failed(total, self.next_index)
-        {
-            self.give_up(Some(error));
-        }
-    }
-
-    fn hand_out(&mut self, settled: Settled) -> Option<(u64, Result<T>)> {
-        let (index, decoder) = self.pending.try_remove(usize::try_from(settled.key).ok()?)?;
-        match settled.result {
-            Err(error) if error.kind() == ErrorKind::Budget => {
-                // Every further call would say the same. What has a value, on whatever thread it comes, is handed out
-                // before.
-                self.source = None;
-                self.stop.because(error.with_index(index));
-                None
-            }
-            result => {
-                let mut result = result.and_then(|bytes| decoder.decode(&bytes));
-                if settled.is_replayed {
-                    result = result.map_err(Journaling::undecodable);
-                }
-                if result.is_err() {
-                    self.failed();
-                }
-                Some((index, result.map_err(|error| error.with_index(index))))
-            }
-        }
-    }
-
-    /// Counts what is handed out.
-    fn count(&self, result: &Result<T>) {
-        if let Some(shown) = &self.shown {
-            shown.ended(result.is_err());
-        }
-    }
-
-    /// Pulls as many calls as the dispatcher wants now; says whether the source is at its end.
-    pub(super) fn pull(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(mut source) = self.source.take() else { return true };
-        // A journal that is behind wakes the map when it has written. Where others fill the line and nothing of this map is
-        // on its way, nobody would wake it when there is room: one call of it is in line in any case.
-        let least = usize::from(self.is_all_gathered());
-        let wanted = if self.journal.is_behind() { 0 } else { self.cloud.0.dispatcher.wanted().max(least) };
-        let mut bytes = 0;
-        let calls = Vec::with_capacity(wanted.min(1024));
-        let mut batch = Batch { dispatcher: Arc::clone(&self.cloud.0.dispatcher), calls };
-        let ended = loop {
-            if wanted == batch.calls.len() || bytes >= PULL_BYTES || self.ready.len() >= MAX_REPLAYED {
-                break false;
-            }
-            match source.poll_call(cx) {
-                Poll::Ready(Some(call)) => bytes += self.admit(call, &mut batch.calls),
-                Poll::Ready(None) => break true,
-                Poll::Pending => break false,
-            }
-        };
-        if !ended {
-            self.source = Some(source);
-        }
-        let replayed = self.journal.take_replayed();
-        if replayed > 0 {
-            self.cloud.0.dispatcher.with_state(|state| state.replayed(replayed));
-        }
-        self.tell_total();
-        ended
-    }
-
-    /// Prepares a call; one that can't be sent has its result at once.
-    fn admit(&mut self, call: Call<T>, batch: &mut Vec<Submission>) -> usize {
-        let index = self.next_index;
-        self.next_index += 1;
-        let key = self.pending.insert((index, call.decoder)) as u64;
-        let raw = call.raw;
-        if let Some(shown) = &self.shown {
-            shown.pulled(raw.entry.name);
-        }
-        let args = self.cloud.0.check(raw.entry).and(raw.args);
-        match args.and_then(|args| Ok((self.journal.look_up(raw.entry, &args, key, index)?, args))) {
-            Ok((Some(value), _)) => {
-                let bytes = value.len();
-                self.ready.push_back(Settled::replayed(key, value));
-                bytes
-            }
-            Ok((None, args)) => {
-                let (bytes, owner) = (args.len(), Arc::clone(&self.owner));
-                let span = CallSpan::new(raw.entry, Some(index), raw.options.as_deref());
-                batch.push(Submission {
-                    entry: raw.entry,
-                    args,
-                    options: raw.options,
-                    owner,
-                    key,
-                    index: Some(index),
-                    span,
-                });
-                bytes
-            }
-            Err(error) => {
-                self.ready.push_back(Settled::refused(key, error));
-                0
-            }
-        }
-    }
-}
-
-/// Calls that are pulled in one go. They are sent when this is dropped: a source that panics takes none of them along.
-struct Batch {
-    dispatcher: Arc<Dispatcher>,
-    calls: Vec<Submission>,
-}
-
-impl Drop for Batch {
-    fn drop(&mut self) {
-        if !self.calls.is_empty() {
-            self.dispatcher.submit(mem::take(&mut self.calls));
-        }
     }
 }
 

@@ -5,12 +5,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::cancel::CancelToken;
 use crate::error::Error;
 use crate::ledger::Ledger;
-use crate::provider::Resource;
+use crate::provider::{CleanupReport, Deleted, Resource};
 
 /// The resources of a deployment, by their kinds.
 pub struct Held<K> {
@@ -58,6 +59,26 @@ impl<K: Copy + Ord> Held<K> {
     pub fn gone(&self, kind: K) {
         self.made().remove(&kind);
         self.ledger.deleted(&self.resource(kind));
+    }
+
+    /// Deletes a resource if it may exist; gives what that adds to the report.
+    pub async fn remove<E: fmt::Display>(
+        &self,
+        kind: K,
+        delete: impl Future<Output = Result<Deleted, E>>,
+    ) -> CleanupReport {
+        let mut report = CleanupReport::default();
+        if !self.has(kind) {
+            return report;
+        }
+        match delete.await {
+            Ok(_) => {
+                self.gone(kind);
+                report.deleted.push(self.resource(kind));
+            }
+            Err(refusal) => report.left.push((self.resource(kind), refusal.to_string())),
+        }
+        report
     }
 
     /// Whether it may exist.

@@ -23,7 +23,7 @@ macro_rules! kinds {
             }
 
             /// The kind with that number.
-            pub fn from_code(code: u8) -> Option<Self> {
+            pub(crate) fn from_code(code: u8) -> Option<Self> {
                 match code { $($code => Some(Self::$name),)+ _ => None }
             }
 
@@ -87,7 +87,7 @@ kinds! {
 
 impl ErrorKind {
     /// The kind that a transport's failure has unless the provider knows better.
-    pub fn from_class(class: RetryClass) -> Self {
+    pub(crate) fn from_class(class: RetryClass) -> Self {
         match class {
             RetryClass::Throttled => Self::Throttled,
             RetryClass::Transient | RetryClass::Unreachable => Self::Unavailable,
@@ -103,7 +103,7 @@ impl ErrorKind {
     }
 
     /// The class of a failure that a worker reports with this kind.
-    pub fn retry_class(self) -> RetryClass {
+    pub(crate) fn retry_class(self) -> RetryClass {
         match self {
             Self::User => RetryClass::User,
             Self::Panic => RetryClass::Panic,

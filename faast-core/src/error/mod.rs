@@ -81,13 +81,6 @@ impl Error {
         self
     }
 
-    /// Adds where the logs are.
-    #[must_use]
-    pub fn with_log_url(mut self, url: impl Into<String>) -> Self {
-        self.0.call.log_url = Some(url.into());
-        self
-    }
-
     pub(crate) fn with_execution(mut self, execution: ExecutionId) -> Self {
         self.0.call.execution = Some(execution);
         self
@@ -316,8 +309,8 @@ mod tests {
         assert_eq!((error.function(), error.log_url(), error.hint(), error.location()), (None, None, None, None));
         assert!(error.source().is_none() && error.value().is_none() && error.attempts() == 0);
 
-        let error =
-            error.with_source(std::io::Error::other("a closed door")).with_hint("knock").with_log_url("file:///log");
+        let mut error = error.with_source(std::io::Error::other("a closed door")).with_hint("knock");
+        error.0.call.log_url = Some("file:///log".into());
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("a closed door"));
         assert_eq!(
             format!("{error:?}"),

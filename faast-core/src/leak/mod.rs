@@ -31,8 +31,6 @@ pub struct Counts {
     pub threads: usize,
     /// Child processes, those included that have ended and were not waited for.
     pub children: usize,
-    /// Tasks of the runtime; `now` does not know them.
-    pub tasks: usize,
 }
 
 impl Counts {
@@ -41,20 +39,12 @@ impl Counts {
         process::counts()
     }
 
-    /// Adds the number of tasks that are alive.
-    #[must_use]
-    pub fn with_tasks(mut self, tasks: usize) -> Self {
-        self.tasks = tasks;
-        self
-    }
-
     /// What there is more of than `before`; `None` if there is no more of anything.
     pub fn difference(self, before: Self) -> Option<Growth> {
         let more = Self {
             descriptors: self.descriptors.saturating_sub(before.descriptors),
             threads: self.threads.saturating_sub(before.threads),
             children: self.children.saturating_sub(before.children),
-            tasks: self.tasks.saturating_sub(before.tasks),
         };
         (more != Self::default()).then_some(Growth(more))
     }
@@ -73,13 +63,12 @@ impl Growth {
 
 impl fmt::Display for Growth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { descriptors, threads, children, tasks } = self.0;
+        let Counts { descriptors, threads, children } = self.0;
         let mut separator = "";
         for (count, one, many) in [
             (descriptors, "descriptor", "descriptors"),
             (threads, "thread", "threads"),
             (children, "child process", "child processes"),
-            (tasks, "task", "tasks"),
         ] {
             if count > 0 {
                 write!(f, "{separator}{count} {}", if count == 1 { one } else { many })?;
@@ -96,11 +85,11 @@ mod tests {
 
     #[test]
     fn only_what_there_is_more_of_is_a_leak() {
-        let before = Counts { descriptors: 5, threads: 2, children: 1, tasks: 0 };
+        let before = Counts { descriptors: 5, threads: 2, children: 1 };
         assert_eq!(before.difference(before), None);
         assert_eq!(Counts { descriptors: 3, ..before }.difference(before), None);
-        let after = Counts { descriptors: 7, threads: 3, children: 0, tasks: 0 }.with_tasks(1);
-        assert_eq!(after.difference(before).unwrap().to_string(), "2 descriptors, 1 thread, 1 task");
+        let after = Counts { descriptors: 7, threads: 3, children: 0 };
+        assert_eq!(after.difference(before).unwrap().to_string(), "2 descriptors, 1 thread");
         let after = Counts { children: 3, ..before };
         assert_eq!(after.difference(before).unwrap().to_string(), "2 child processes");
     }

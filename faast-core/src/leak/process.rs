@@ -11,7 +11,6 @@ pub(super) fn counts() -> Option<Counts> {
         descriptors: entries("/proc/self/fd")?.saturating_sub(1),
         threads: entries("/proc/self/task")?,
         children: children().or_else(children_by_parent)?,
-        tasks: 0,
     })
 }
 

@@ -5,6 +5,7 @@
 //! Admission, retries, hedging, deadlines, panics, spilling and statistics are core's and written once. What differs
 //! between providers is data ([`Capabilities`]), checked by core before anything is sent.
 
+mod answer;
 mod blob;
 mod capability;
 mod context;
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
 
+pub use self::answer::{Incoming, answered};
 pub use self::blob::{BlobKey, BlobRef, BlobStore};
 pub use self::capability::{CancelSupport, Capabilities, Defaults, Limits, MemoryLimit, Mode, Ramp};
 pub use self::context::{DeployContext, DeploySpec};

@@ -86,4 +86,11 @@ impl CleanupReport {
     pub fn is_clean(&self) -> bool {
         self.left.is_empty()
     }
+
+    /// Adds what another part of the cleanup did.
+    pub fn append(&mut self, part: Self) {
+        self.deleted.extend(part.deleted);
+        self.left.extend(part.left);
+        self.notes.extend(part.notes);
+    }
 }

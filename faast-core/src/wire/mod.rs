@@ -60,7 +60,7 @@ impl<T: Serialize + DeserializeOwned> Wire for T {}
 /// Appends a value that may be borrowed, such as `&str` or `&[T]`.
 ///
 /// Without an owned type it can't be tried whether serde's buffers hold the 128-bit integers in the value; where there
-/// is one, [`encode_as`] tries.
+/// is one, [`encode_value`] tries.
 ///
 /// # Errors
 ///
@@ -74,7 +74,7 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<()>
 /// # Errors
 ///
 /// [`Encode`](crate::ErrorKind::Encode) when the value can't be sent exactly; `out` is then as it was.
-pub fn encode_as<Owned: Wire, T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<()> {
+pub(crate) fn encode_as<Owned: Wire, T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<()> {
     let start = out.len();
     let result = write(value, out).and_then(|risky| if risky { verify::<Owned>(&out[start..]) } else { Ok(()) });
     result.map_err(|error| {
@@ -101,7 +101,7 @@ pub fn encode_value<T: Wire + 'static>(value: &T, out: &mut Vec<u8>) -> Result<(
 /// # Errors
 ///
 /// [`Encode`](crate::ErrorKind::Encode) for 4 GiB or more.
-pub fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
+pub(crate) fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
     with_serializer(out, |ser| ser.u8_seq(bytes)).map_err(WireError::encoding::<[u8]>)
 }
 

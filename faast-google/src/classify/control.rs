@@ -4,9 +4,9 @@
 //! that a user reads; not for retrying, which `rest.rs` and `service.rs` do. Google's services write their errors in four
 //! ways, and [`Told::read`] reads them all. Invariant: what a user reads holds nothing secret.
 
-use std::error::Error as StdError;
 use std::fmt;
 
+use faast_core::control::chain;
 use faast_core::{Error, ErrorKind};
 use google_cloud_gax::error::rpc::StatusDetails;
 use serde_json::Value;
@@ -302,20 +302,6 @@ impl From<Refusal> for Error {
         };
         Error::new(kind, refusal.to_string()).with_hint(refusal.advice())
     }
-}
-
-/// The texts of an error and its sources, outermost first, without repetitions.
-pub(crate) fn chain(error: &dyn StdError) -> String {
-    let mut texts: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let text = error.to_string();
-        if texts.last().is_none_or(|last| !last.contains(&text)) {
-            texts.push(text);
-        }
-        next = error.source();
-    }
-    texts.join(": ")
 }
 
 /// The first line of a body that is no JSON, as proxies and front ends write them.

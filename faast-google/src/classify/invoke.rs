@@ -10,11 +10,11 @@ use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
+use faast_core::control::chain;
 use faast_core::provider::{InvokeError, Ran, RetryClass};
 use faast_core::{Error, ErrorKind};
 
-pub(crate) use self::message::{dead, is_for_good, queue_lost, redelivered, unpublished, unread};
-use super::control::chain;
+pub(crate) use self::message::{dead, queue_lost, redelivered, unpublished, unread};
 
 /// When a service that is not known everywhere yet is asked again.
 const NOT_KNOWN: Duration = Duration::from_secs(1);
@@ -201,11 +201,6 @@ pub(crate) fn timeout_not_deployed(asked: Duration, deployed: Duration) -> Invok
     InvokeError::new(RetryClass::Permanent, Ran::No, message)
         .kind(ErrorKind::Config)
         .hint("set `.timeout(..)` on the builder to the longest one that is needed")
-}
-
-/// The deployment was cleaned up meanwhile.
-pub(crate) fn runtime_ended() -> InvokeError {
-    InvokeError::new(RetryClass::Canceled, Ran::No, "the deployment has ended")
 }
 
 /// There is no token. Where it comes from may be out of reach for a moment.

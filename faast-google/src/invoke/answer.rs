@@ -7,10 +7,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use faast_core::provider::{CallId, Event, InvokeError, Request};
+use faast_core::provider::{CallId, Event, Incoming, InvokeError, Request, answered};
 use faast_core::wire::{frame, sealed};
 use futures_core::Stream;
-use futures_util::stream;
 
 use super::exchange::{Answer, Client};
 use super::seal;
@@ -21,30 +20,7 @@ type Item = Result<Event, InvokeError>;
 
 /// The events of a request, which is sent when the stream is first polled.
 pub(super) fn invoke(client: Arc<Client>, request: Request) -> impl Stream<Item = Item> + Send + 'static {
-    stream::unfold(Stage::New(client, request), async |stage| stage.next().await)
-}
-
-enum Stage {
-    New(Arc<Client>, Request),
-    Running(Box<Running>),
-    Ended,
-}
-
-impl Stage {
-    async fn next(self) -> Option<(Item, Self)> {
-        let mut running = match self {
-            Self::New(client, request) => match Running::start(&client, &request).await {
-                Ok(running) => Box::new(running),
-                Err(error) => return Some((Err(error), Self::Ended)),
-            },
-            Self::Running(running) => running,
-            Self::Ended => return None,
-        };
-        match running.next().await? {
-            Ok(event) => Some((Ok(event), Self::Running(running))),
-            Err(error) => Some((Err(error), Self::Ended)),
-        }
-    }
+    answered(async move { Running::start(&client, &request).await })
 }
 
 /// A request whose answer comes in.
@@ -66,21 +42,7 @@ struct Running {
     held: Option<Event>,
 }
 
-impl Running {
-    async fn start(client: &Client, request: &Request) -> Result<Self, InvokeError> {
-        let answer = client.send(seal(request, MOST_REQUEST)?.into()).await?;
-        Ok(Self {
-            pending: request.calls.iter().map(|frame| frame.id).collect(),
-            started: false,
-            answer: Some(answer),
-            received: BytesMut::new(),
-            bytes: 0,
-            bill: client.meter.request(),
-            ready: VecDeque::new(),
-            held: None,
-        })
-    }
-
+impl Incoming for Running {
     async fn next(&mut self) -> Option<Item> {
         loop {
             if let Some(item) = self.ready.pop_front() {
@@ -100,6 +62,22 @@ impl Running {
                 Err(error) => self.end(classify::broken_off(error, self.started)),
             }
         }
+    }
+}
+
+impl Running {
+    async fn start(client: &Client, request: &Request) -> Result<Self, InvokeError> {
+        let answer = client.send(seal(request, MOST_REQUEST)?.into()).await?;
+        Ok(Self {
+            pending: request.calls.iter().map(|frame| frame.id).collect(),
+            started: false,
+            answer: Some(answer),
+            received: BytesMut::new(),
+            bytes: 0,
+            bill: client.meter.request(),
+            ready: VecDeque::new(),
+            held: None,
+        })
     }
 
     /// Takes in the events that have arrived as a whole.

@@ -4,21 +4,18 @@
 //! that the first has ended.
 
 use std::collections::VecDeque;
-use std::future::Future as _;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use faast_core::cost::Usage;
-use faast_core::provider::{Event, InstanceId, InvokeError, Metering, Request};
+use faast_core::provider::{Event, Incoming, InstanceId, InvokeError, Metering, Request, answered};
+use faast_core::queue::{Asked, Desk};
 use futures_core::stream::BoxStream;
-use futures_util::future::BoxFuture;
-use futures_util::{FutureExt as _, StreamExt as _, stream};
+use futures_util::StreamExt as _;
 use reqwest::Method;
 use tokio::sync::Semaphore;
 
-use super::desk::{Desk, Expected};
-use super::listen::Listener;
+use super::answers::Messages;
 use super::message::{self, MOST_SEALED, Message, Told};
 use crate::classify::invoke as classify;
 use crate::cost::{self, Bill, Meter};
@@ -30,6 +27,9 @@ use crate::rest::Rest;
 
 /// Requests that are published at a time: each takes milliseconds, however long it then runs, and each has a connection.
 const SENDERS: usize = 64;
+
+/// Listeners at most. One answer of the service has a thousand messages, so that more would get less each.
+const LISTENERS: usize = 2;
 
 type Item = Result<Event, InvokeError>;
 
@@ -46,30 +46,29 @@ struct Inner {
     plan: Plan,
     meter: Meter,
     senders: Semaphore,
-    desk: Arc<Desk>,
-    listener: Arc<Listener>,
+    desk: Arc<Desk<Messages>>,
 }
 
 impl Queue {
     /// For the deployment called `name`, whose topics and subscriptions are there, or soon will be.
     pub(crate) fn new(plan: Plan, rest: Rest, project: &str, name: &str, secret: Option<Secret>) -> Self {
-        let (meter, desk) = (Meter::new(&plan), Arc::<Desk>::default());
+        let meter = Meter::new(&plan);
         let topic = format!("projects/{project}/topics/{}", Kind::RequestTopic.id(name));
         let subscription = format!("projects/{project}/subscriptions/{}", Kind::ResponseSubscription.id(name));
-        let listener = Arc::new(Listener::new(rest.clone(), subscription, Arc::clone(&desk), meter));
+        let desk = Desk::new(Messages::new(rest.clone(), subscription, meter), LISTENERS);
         let senders = Semaphore::new(SENDERS);
-        Self(Arc::new(Inner { rest, topic, secret, plan, meter, senders, desk, listener }))
+        Self(Arc::new(Inner { rest, topic, secret, plan, meter, senders, desk }))
     }
 
     /// Sends a request when the stream is first polled.
     pub fn invoke(&self, request: Request) -> BoxStream<'static, Item> {
-        let start = Stage::New(self.clone(), request);
-        stream::unfold(start, async |stage| stage.next().await).boxed()
+        let queue = self.clone();
+        answered(async move { queue.begin(&request) }).boxed()
     }
 
     /// Answers that came for nobody.
     pub fn late(&self) -> u64 {
-        self.0.desk.counted_late()
+        self.0.desk.late()
     }
 
     /// What was used beyond requests that somebody waited for.
@@ -80,24 +79,16 @@ impl Queue {
     /// Ends listening, and every request.
     pub fn close(&self) {
         self.0.desk.close();
-        self.0.listener.closed.cancel();
     }
 
     #[expect(clippy::result_large_err, reason = "the error of the contract, made once for a failed request")]
     fn begin(&self, request: &Request) -> Result<Waiting, InvokeError> {
-        let Inner { plan, meter, desk, listener, .. } = &*self.0;
+        let Inner { plan, meter, desk, .. } = &*self.0;
         check(request, plan.timeout)?;
         let sealed = seal(request, MOST_SEALED)?;
-        let Some((expected, starts)) = desk.expect() else { return Err(classify::runtime_ended()) };
-        for _ in 0..starts {
-            // If the runtime has ended, so has the deployment.
-            let _ = plan.runtime.spawn(Arc::clone(listener).run());
-        }
         Ok(Waiting {
-            listener: Arc::clone(listener),
             bytes: vec![message::size(sealed.len())],
-            sending: Some(self.clone().publish(expected.id, sealed).boxed()),
-            expected,
+            asked: desk.ask(&plan.runtime, |id| self.clone().publish(id, sealed))?,
             begun: None,
             bill: meter.request(),
             sent: Instant::now(),
@@ -120,35 +111,9 @@ impl Queue {
     }
 }
 
-enum Stage {
-    New(Queue, Request),
-    Waiting(Box<Waiting>),
-    Ended,
-}
-
-impl Stage {
-    async fn next(self) -> Option<(Item, Self)> {
-        let mut waiting = match self {
-            Self::New(queue, request) => match queue.begin(&request) {
-                Ok(waiting) => Box::new(waiting),
-                Err(error) => return Some((Err(error), Self::Ended)),
-            },
-            Self::Waiting(waiting) => waiting,
-            Self::Ended => return None,
-        };
-        match waiting.next().await? {
-            Ok(event) => Some((Ok(event), Self::Waiting(waiting))),
-            Err(error) => Some((Err(error), Self::Ended)),
-        }
-    }
-}
-
 /// A request that waits for its messages.
 struct Waiting {
-    listener: Arc<Listener>,
-    expected: Expected,
-    /// Until the service has taken the request. A message can be faster.
-    sending: Option<BoxFuture<'static, Result<(), InvokeError>>>,
+    asked: Asked<Messages>,
     /// Who began the call, in which delivery of the request.
     begun: Option<(InstanceId, Option<u64>)>,
     bill: Bill,
@@ -159,19 +124,7 @@ struct Waiting {
     ended: bool,
 }
 
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.expected.leave().into_iter().for_each(|message| self.listener.late(message));
-    }
-}
-
-/// What comes first.
-enum Next {
-    Published(Result<(), InvokeError>),
-    Heard(Option<Result<Message, InvokeError>>),
-}
-
-impl Waiting {
+impl Incoming for Waiting {
     async fn next(&mut self) -> Option<Item> {
         loop {
             if let Some(item) = self.ready.pop_front() {
@@ -180,29 +133,15 @@ impl Waiting {
             if self.ended {
                 return None;
             }
-            match self.first().await {
-                Next::Published(Ok(())) => self.sending = None,
-                Next::Published(Err(error)) | Next::Heard(Some(Err(error))) => self.fail(error),
-                Next::Heard(None) => self.fail(classify::runtime_ended()),
-                Next::Heard(Some(Ok(message))) => self.hear(message),
+            match self.asked.next().await {
+                Ok(message) => self.hear(message),
+                Err(error) => self.fail(error),
             }
         }
     }
+}
 
-    async fn first(&mut self) -> Next {
-        let Self { expected, sending, .. } = self;
-        std::future::poll_fn(|cx| {
-            if let std::task::Poll::Ready(heard) = expected.messages.poll_recv(cx) {
-                return std::task::Poll::Ready(Next::Heard(heard));
-            }
-            match sending {
-                Some(sending) => Pin::new(sending).poll(cx).map(Next::Published),
-                None => std::task::Poll::Pending,
-            }
-        })
-        .await
-    }
-
+impl Waiting {
     fn hear(&mut self, message: Message) {
         self.bytes.push(message.bytes);
         let events = match message.told {
@@ -242,7 +181,7 @@ impl Waiting {
         self.ended = true;
         let ran = error.ran != faast_core::provider::Ran::No && self.begun.is_some();
         let mut metering = if ran { self.bill.failed(self.sent.elapsed(), 0) } else { Metering::default() };
-        if self.sending.is_none() || ran {
+        if self.asked.is_taken() || ran {
             self.add_messages(&mut metering);
         }
         self.ready.push_back(Err(error.metering(metering)));

@@ -6,7 +6,7 @@
 
 use faast_core::provider::Mode;
 use faast_google::{Google, GoogleOptions as _};
-use faast_testkit::conformance::{self, Factory, Workers, check};
+use faast_testkit::conformance::{Factory, Workers};
 use faast_testkit::emulator_google::GoogleEmulator;
 use faast_testkit::probe;
 
@@ -39,17 +39,11 @@ fn queued() -> Google {
 }
 
 /// The promises of queue mode that hang on what Pub/Sub does, each a test.
-macro_rules! promises {
-    ($($name:ident)+) => {$(
-        #[test]
-        fn $name() {
-            let factory = Factory::new(Workers::Remote, queued).mode(Mode::Queue);
-            check(&factory, conformance::$name);
-        }
-    )+};
+fn conformance_factory() -> Factory {
+    Factory::new(Workers::Remote, queued).mode(Mode::Queue)
 }
 
-promises! {
+faast_testkit::promises! { @tests
     a_function_returns_its_value
     values_cross_exactly
     every_result_arrives_once_under_its_index

@@ -3,13 +3,11 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
 
-use bytes::Bytes;
-use faast_core::function::build_fingerprint;
-use faast_core::provider::{CallFrame, CallId, DeploymentId, Event, FunctionId, Payload, Request};
-use faast_core::wire::{frame, sealed};
+use faast_core::provider::{CallFrame, Event};
+use faast_core::wire::sealed;
 use faast_core::worker::{Mark, launch_args};
+use faast_testkit::frame;
 use rustix::process::{Pid, Signal, kill_process};
 
 pub(crate) const SERVICE: &str = "faast-6a1f0d1e-8a0e-4c5e-9a53-0d4b7f3a2c11";
@@ -37,35 +35,13 @@ impl Answer {
 
     /// The events, as far as they came.
     pub(crate) fn events(&self) -> Vec<Event> {
-        let (mut rest, mut found) = (&self.body[..], Vec::new());
-        while let Some((length, behind)) = rest.split_first_chunk() {
-            let (event, behind) = behind.split_at(u32::from_le_bytes(*length) as usize);
-            let opened = sealed::open(Bytes::copy_from_slice(event)).unwrap();
-            found.extend(frame::decode_events(opened).map(Result::unwrap));
-            rest = behind;
-        }
-        found
-    }
-}
-
-/// One call of a function of this binary.
-pub(crate) fn call(id: u64, function: &FunctionId, args: &[u8], timeout: Duration) -> CallFrame {
-    CallFrame {
-        id: CallId(id),
-        attempt: 1,
-        function: function.clone(),
-        timeout,
-        args: Payload::Inline(Bytes::copy_from_slice(args)),
-        trace: None,
+        frame::streamed(&self.body)
     }
 }
 
 /// A sealed request.
 pub(crate) fn request(calls: Vec<CallFrame>) -> Vec<u8> {
-    let request = Request { deployment: DeploymentId::from("d"), build: build_fingerprint(), calls };
-    let mut bytes = vec![0];
-    frame::encode_request(&request, &mut bytes);
-    sealed::seal(bytes).unwrap()
+    sealed::seal(frame::encoded(&frame::request(calls))).unwrap()
 }
 
 impl Instance {

@@ -1,107 +1,30 @@
 //! The worker as a real process, which is this binary, started as Cloud Run would start it.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod instance;
 mod pubsub;
 
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use faast_core::ErrorKind;
-use faast_core::function::{Body, FunctionEntry, Registered};
-use faast_core::provider::{Event, ExecutionId, Failure, Outcome, Payload};
+use faast_core::function::FunctionEntry;
+use faast_core::provider::{Event, ExecutionId, Payload};
 // Linked, so that its entry is there.
 use faast_google as _;
+use faast_testkit::frame::{call, failure, value};
+use faast_testkit::play::{ECHO, ENDLESS, EXIT, GREEDY, ITEMS, LARGE, NAP, PANIC, SLEEP};
 use rustix::process::Signal;
 
-use self::instance::{Instance, call, request};
+use self::instance::{Instance, request};
 use self::pubsub::PubSub;
 
 faast_testkit::test_worker!();
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-macro_rules! functions {
-    ($($name:ident = $body:expr;)+) => {$(
-        static $name: FunctionEntry = FunctionEntry {
-            name: concat!("worker_http::", stringify!($name)),
-            signature: 1,
-            location: "main.rs:1:1",
-            idempotent: true,
-            body: $body,
-        };
-
-        faast_core::inventory::submit! { Registered(&$name) }
-    )+};
-}
-
-functions! {
-    // Gives its arguments back.
-    ECHO = Body::Sync(|args, result| {
-        result.extend_from_slice(args);
-        Ok(())
-    });
-    // Gives each byte of its arguments as an item.
-    ITEMS = Body::Iterator(|args, emit| {
-        for byte in args {
-            if emit(vec![*byte]).is_break() {
-                break;
-            }
-        }
-        Ok(())
-    });
-    // Never ends by itself.
-    ENDLESS = Body::Iterator(|_, emit| {
-        while emit(vec![7]) == ControlFlow::Continue(()) {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(())
-    });
-    SLEEP = Body::Sync(|_, _| {
-        std::thread::sleep(MINUTE);
-        Ok(())
-    });
-    // Long enough for a signal to come meanwhile.
-    NAP = Body::Sync(|_, result| {
-        std::thread::sleep(Duration::from_millis(700));
-        result.push(1);
-        Ok(())
-    });
-    PANIC = Body::Sync(|_, _| panic!("oh no"));
-    EXIT = Body::Sync(|_, _| std::process::exit(3));
-    // As many random bytes as its arguments say, in little endian.
-    LARGE = Body::Sync(|args, result| {
-        let size = u32::from_le_bytes(args.try_into().unwrap());
-        let mut random = fastrand::Rng::with_seed(size.into());
-        result.extend(std::iter::repeat_with(|| random.u8(..)).take(size as usize));
-        Ok(())
-    });
-    // Takes 200 MiB and keeps them.
-    GREEDY = Body::Sync(|_, _| {
-        let held = std::hint::black_box(vec![1_u8; 200 << 20]);
-        std::thread::sleep(MINUTE);
-        drop(held);
-        Ok(())
-    });
-}
-
 fn one(function: &FunctionEntry, args: &[u8]) -> Vec<u8> {
     request(vec![call(1, &function.id(), args, MINUTE)])
-}
-
-fn value(event: &Event) -> &[u8] {
-    match event {
-        Event::Done { outcome: Outcome::Ok(Payload::Inline(value)), .. } => value,
-        other => unreachable!("{other:?}"),
-    }
-}
-
-fn failure(event: &Event) -> &Failure {
-    match event {
-        Event::Done { outcome: Outcome::Err(failure), .. } => failure,
-        other => unreachable!("{other:?}"),
-    }
 }
 
 fn is_started(event: &Event) -> bool {

@@ -7,9 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use faast_core::provider::Event;
-use faast_core::wire::{frame, sealed};
+use faast_testkit::frame;
 use serde_json::{Value, json};
 
 /// One message, as it was published.
@@ -27,7 +26,7 @@ impl Published {
 
     pub(crate) fn events(&self) -> Vec<Event> {
         let sealed = STANDARD.decode(self.message["data"].as_str().unwrap()).unwrap();
-        frame::decode_events(sealed::open(Bytes::from(sealed)).unwrap()).map(Result::unwrap).collect()
+        frame::opened(&sealed)
     }
 }
 

@@ -9,6 +9,8 @@
 mod aws;
 #[cfg(feature = "bench")]
 mod balance;
+#[cfg(any(feature = "bench-aws", feature = "bench-google"))]
+mod cloud;
 #[cfg(feature = "bench")]
 mod death;
 #[cfg(feature = "bench")]

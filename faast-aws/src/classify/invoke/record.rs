@@ -21,18 +21,14 @@ pub(crate) fn undone(condition: &str, invoked: u32, payload: &Value) -> InvokeEr
     FunctionError::decode(payload.to_string().as_bytes()).classify_alone()
 }
 
-/// The queue with the answers can't be read, and that will not pass.
-pub(crate) fn queue_lost(refusal: &Refusal) -> InvokeError {
+/// The queue with the answers can't be read; `None` if that passes by itself. Credentials that can't be had may be had
+/// again: where they come from may be out of reach too.
+pub(crate) fn queue_lost(refusal: &Refusal) -> Option<InvokeError> {
     let kind = match refusal.cause() {
         Cause::Gone => ErrorKind::Unavailable,
-        _ => ErrorKind::Denied,
+        Cause::BadCredentials | Cause::Denied => ErrorKind::Denied,
+        _ => return None,
     };
     let message = format!("the queue with the answers can't be read: {refusal}");
-    InvokeError::new(RetryClass::Permanent, Ran::Maybe, message).kind(kind)
-}
-
-/// Whether a refusal to read the queue does not pass by itself. Credentials that can't be had may be had again: where they
-/// come from may be out of reach too.
-pub(crate) fn is_for_good(cause: Cause) -> bool {
-    matches!(cause, Cause::BadCredentials | Cause::Denied | Cause::Gone)
+    Some(InvokeError::new(RetryClass::Permanent, Ran::Maybe, message).kind(kind))
 }

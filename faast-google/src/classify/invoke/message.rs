@@ -44,19 +44,15 @@ pub(crate) fn unread(why: &str) -> InvokeError {
         .kind(ErrorKind::StaleBuild)
 }
 
-/// The messages with the answers can't be had, and that will not pass.
-pub(crate) fn queue_lost(refusal: &Refusal) -> InvokeError {
+/// The messages with the answers can't be had; `None` if that passes by itself. A token that can't be had may be had again.
+pub(crate) fn queue_lost(refusal: &Refusal) -> Option<InvokeError> {
     let kind = match refusal.cause() {
         Cause::Gone => ErrorKind::Unavailable,
-        _ => ErrorKind::Denied,
+        Cause::BadCredentials | Cause::Denied | Cause::ApiDisabled => ErrorKind::Denied,
+        _ => return None,
     };
     let message = format!("the answers can't be pulled: {refusal}");
-    InvokeError::new(RetryClass::Permanent, Ran::Maybe, message).kind(kind)
-}
-
-/// Whether a refusal to give messages does not pass by itself. A token that can't be had may be had again.
-pub(crate) fn is_for_good(cause: Cause) -> bool {
-    matches!(cause, Cause::BadCredentials | Cause::Denied | Cause::Gone | Cause::ApiDisabled)
+    Some(InvokeError::new(RetryClass::Permanent, Ran::Maybe, message).kind(kind))
 }
 
 #[cfg(test)]

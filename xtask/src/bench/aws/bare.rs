@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
 use aws_config::retry::RetryConfig;
@@ -18,36 +18,17 @@ use aws_sigv4::sign::v4;
 use aws_smithy_http_client::pool::{Client as PoolClient, ConnectionPool};
 use aws_smithy_types::base64;
 use bytes::Bytes;
-use faast_core::provider::{CallFrame, CallId, DeploymentId, FunctionId, Payload, Request};
-use faast_core::wire::frame;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-use super::super::machine::processor_time;
-use super::client::{Done, nothing_id};
-use super::{AT_ONCE, FUNCTION, REGION};
-
-/// Calls before the clock starts: connections are open then.
-const WARM_UP: u32 = 5000;
+use super::super::cloud::bare::{in_flight, request, timed};
+use super::{AT_ONCE, FUNCTION, REGION, WARM_UP};
 
 /// A body as faast sends it for one call.
 fn body(id: u64) -> Bytes {
-    let (name, signature, args) = nothing_id(id);
-    let call = CallFrame {
-        id: CallId(id),
-        attempt: 1,
-        function: FunctionId { name: name.into(), signature },
-        timeout: Duration::from_mins(1),
-        args: Payload::Inline(args),
-        trace: None,
-    };
-    let request = Request { deployment: DeploymentId::random(), build: 1, calls: vec![call] };
-    let mut bytes = vec![0];
-    frame::encode_request(&request, &mut bytes);
-    format!("\"{}\"", base64::encode(bytes)).into()
+    format!("\"{}\"", base64::encode(request(id))).into()
 }
 
 fn credentials() -> Credentials {
@@ -64,14 +45,10 @@ pub(super) fn config(endpoint: &str) -> aws_config::SdkConfig {
         .build()
 }
 
-fn report(done: &Done) {
-    println!("{}", done.json());
-}
-
 /// A thousand tasks that call one after the other, on the SDK's client with a pool that is large enough.
 pub(super) fn sdk(endpoint: &str, calls: u32) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let done = runtime.block_on(async {
+    let measured = runtime.block_on(async {
         let pool = ConnectionPool::builder()
             .max_connections_per_host(AT_ONCE)
             .tcp_keepalive(Duration::from_mins(1))
@@ -94,37 +71,9 @@ pub(super) fn sdk(endpoint: &str, calls: u32) -> Result<()> {
                 Ok(())
             }
         };
-        in_flight(WARM_UP, call.clone()).await?;
-        let (start, used) = (Instant::now(), processor_time());
-        in_flight(calls, call).await?;
-        anyhow::Ok(Done { calls, time: start.elapsed(), used: processor_time().saturating_sub(used) })
+        timed(WARM_UP, calls, |calls| in_flight(AT_ONCE, calls, call.clone())).await
     })?;
-    report(&done);
-    Ok(())
-}
-
-async fn in_flight<F>(calls: u32, call: impl Fn(u64) -> F + Clone + Send + 'static) -> Result<()>
-where
-    F: Future<Output = Result<()>> + Send,
-{
-    let next = Arc::new(AtomicU32::new(0));
-    let tasks: Vec<_> = (0..AT_ONCE)
-        .map(|_| {
-            let (next, call) = (Arc::clone(&next), call.clone());
-            tokio::spawn(async move {
-                loop {
-                    let id = next.fetch_add(1, Ordering::Relaxed);
-                    if id >= calls {
-                        return anyhow::Ok(());
-                    }
-                    call(id.into()).await?;
-                }
-            })
-        })
-        .collect();
-    for task in tasks {
-        task.await??;
-    }
+    println!("{measured}");
     Ok(())
 }
 
@@ -132,14 +81,11 @@ where
 pub(super) fn hyper(endpoint: &str, calls: u32) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
-    let done = local.block_on(&runtime, async {
-        let host = endpoint.strip_prefix("http://").context("no http")?.to_owned();
-        connections(&host, WARM_UP).await?;
-        let (start, used) = (Instant::now(), processor_time());
-        connections(&host, calls).await?;
-        anyhow::Ok(Done { calls, time: start.elapsed(), used: processor_time().saturating_sub(used) })
+    let measured = local.block_on(&runtime, async {
+        let host = endpoint.strip_prefix("http://").context("no http")?;
+        timed(WARM_UP, calls, |calls| connections(host, calls)).await
     })?;
-    report(&done);
+    println!("{measured}");
     Ok(())
 }
 
@@ -192,14 +138,4 @@ fn signed(host: &str, body: Bytes) -> Result<http::Request<Full<Bytes>>> {
         request = request.header(name, value);
     }
     Ok(request.body(Full::new(body))?)
-}
-
-impl Done {
-    fn json(&self) -> Value {
-        let calls = f64::from(self.calls);
-        json!({
-            "per_second": calls / self.time.as_secs_f64(),
-            "client_cpu_per_10k": self.used.as_secs_f64() / calls * 1e4,
-        })
-    }
 }

@@ -8,17 +8,19 @@ mod emulated;
 mod server;
 mod start;
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, ChildStdin, Stdio};
+use anyhow::{Result, bail};
+use serde_json::Value;
 
-use anyhow::{Context as _, Result, bail};
-
+use super::cloud::{self, Server};
 use super::report::Row;
 use super::run::{Bencher, answer, floor, number, subject};
 use super::sample::{median, median_ratio};
 
 /// Requests in flight at once.
 const AT_ONCE: usize = 1000;
+
+/// Calls before the clock starts: connections are open then.
+const WARM_UP: u32 = 5000;
 
 /// The function's name in paths.
 const FUNCTION: &str = "faast-bench";
@@ -28,7 +30,7 @@ const REGION: &str = "us-west-2";
 /// Floors, by the words behind `aws`.
 pub(super) fn floor_main(words: &[&str]) -> Result<()> {
     match words {
-        ["server"] => server::main(),
+        ["server"] => cloud::server::main(server::answer),
         ["emulator", rest @ ..] => emulated::floor_main(!rest.is_empty()),
         ["sdk", endpoint, calls] => bare::sdk(endpoint, calls.parse()?),
         ["hyper", endpoint, calls] => bare::hyper(endpoint, calls.parse()?),
@@ -36,33 +38,12 @@ pub(super) fn floor_main(words: &[&str]) -> Result<()> {
     }
 }
 
-pub(super) use self::client::map;
 pub(super) use self::emulated::{batched, first_result};
 pub(super) use self::start::packing;
 
-/// A server that prints where it is; ends with this value.
-struct Server {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    endpoint: String,
-}
-
-impl Server {
-    fn start(words: &[&str]) -> Result<Self> {
-        let mut command = floor(words);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().context("no standard output")?).read_line(&mut line)?;
-        Ok(Self { stdin: child.stdin.take(), child, endpoint: line.trim().into() })
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It serves until its input is closed.
-        drop(self.stdin.take());
-        let _ = self.child.wait();
-    }
+/// Maps over `calls` numbers.
+pub(super) async fn map(endpoint: &str, calls: u32) -> Result<Value> {
+    cloud::client::map::<faast_aws::private::Invoker>(endpoint, WARM_UP, calls).await
 }
 
 pub(super) fn measure(bencher: &mut Bencher) -> Result<()> {

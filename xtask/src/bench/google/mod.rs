@@ -6,11 +6,10 @@ mod bare;
 mod client;
 mod server;
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, ChildStdin, Stdio};
+use anyhow::{Result, bail};
+use serde_json::Value;
 
-use anyhow::{Context as _, Result, bail};
-
+use super::cloud::{self, Server};
 use super::report::Row;
 use super::run::{Bencher, answer, floor, number, subject};
 use super::sample::{median, median_ratio};
@@ -18,47 +17,28 @@ use super::sample::{median, median_ratio};
 /// Requests in flight at once.
 const AT_ONCE: usize = 500;
 
+/// Calls before the clock starts: connections are open then.
+const WARM_UP: u32 = 2000;
+
 /// What lets requests in.
 const SECRET: &str = "bench";
 
 /// Floors, by the words behind `google`.
 pub(super) fn floor_main(words: &[&str]) -> Result<()> {
     match words {
-        ["server"] => server::main(),
+        ["server"] => cloud::server::main(server::answer),
         ["reqwest", endpoint, calls] => bare::reqwest(endpoint, calls.parse()?),
         other => bail!("no floor of google {other:?}"),
     }
 }
 
-pub(super) use self::client::map;
-
-/// The instant server; ends with this value.
-struct Server {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    endpoint: String,
-}
-
-impl Server {
-    fn start() -> Result<Self> {
-        let mut command = floor(&["google", "server"]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().context("no standard output")?).read_line(&mut line)?;
-        Ok(Self { stdin: child.stdin.take(), child, endpoint: line.trim().into() })
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It serves until its input is closed.
-        drop(self.stdin.take());
-        let _ = self.child.wait();
-    }
+/// Maps over `calls` numbers.
+pub(super) async fn map(endpoint: &str, calls: u32) -> Result<Value> {
+    cloud::client::map::<faast_google::private::Invoker>(endpoint, WARM_UP, calls).await
 }
 
 pub(super) fn measure(bencher: &mut Bencher) -> Result<()> {
-    let server = Server::start()?;
+    let server = Server::start(&["google", "server"])?;
     let calls = bencher.times("10000", "2000");
     let endpoint = server.endpoint.as_str();
     let [faast, faast_cpu, bare, bare_cpu] = bencher.rounds(bencher.times(5, 1), || {

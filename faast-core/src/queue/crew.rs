@@ -32,7 +32,7 @@ impl Crew {
     }
 
     /// A listener has heard to the end: whether it leaves. The last ones stay until they have heard nothing, because
-    /// what the platform delivers twice comes after the last answer.
+    /// what is delivered twice comes after the last answer.
     pub(super) fn leaves(&mut self, outstanding: usize, heard_nothing: bool) -> bool {
         let leaves = self.listening > self.wanted(outstanding) || outstanding == 0 && heard_nothing;
         self.listening -= usize::from(leaves);

@@ -1,0 +1,33 @@
+//! The answer to a request as a stream: what every provider does whose answers come in parts.
+
+use std::future::{self, Future};
+
+use futures_core::Stream;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+
+use super::{Event, InvokeError};
+
+/// An answer that comes in.
+pub trait Incoming: Send + 'static {
+    /// What comes next; `None` when everything has come.
+    fn next(&mut self) -> impl Future<Output = Option<Result<Event, InvokeError>>> + Send;
+}
+
+/// The events of a request that is sent when the stream is first polled. An error is its end.
+pub fn answered<A: Incoming>(
+    send: impl Future<Output = Result<A, InvokeError>> + Send + 'static,
+) -> impl Stream<Item = Result<Event, InvokeError>> + Send + 'static {
+    let events = |answer: A| {
+        stream::unfold(Some(Box::new(answer)), async |answer| {
+            let mut answer = answer?;
+            let item = answer.next().await?;
+            let rest = item.is_ok().then_some(answer);
+            Some((item, rest))
+        })
+    };
+    send.map(move |sent| match sent {
+        Ok(answer) => events(answer).left_stream(),
+        Err(error) => stream::once(future::ready(Err(error))).right_stream(),
+    })
+    .flatten_stream()
+}
