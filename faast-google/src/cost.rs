@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use faast_core::cost::{Quantity, Usage};
 pub(crate) use faast_core::cost::{STORAGE, STORAGE_READS, STORAGE_WRITES, TRANSFER_OUT};
-use faast_core::provider::Metering;
+use faast_core::provider::{Metering, Mode};
 
 pub(crate) use self::prices::prices;
+use crate::check::Size;
 use crate::invoke::Plan;
+use crate::queue::{DELIVERIES, message as wire};
 
 /// Seconds of a processor.
 pub(crate) const CPU: &str = "vCPU";
@@ -48,7 +50,36 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn new(plan: &Plan) -> Self {
-        Self { cpu: plan.cpu, memory_gib: f64::from(plan.memory_mb) / 1024.0 }
+        Self::of(Size { cpu: plan.cpu, memory_mb: plan.memory_mb })
+    }
+
+    /// That of a service with workers of this size.
+    pub(crate) fn of(size: Size) -> Self {
+        Self { cpu: size.cpu, memory_gib: f64::from(size.memory_mb) / 1024.0 }
+    }
+
+    /// What one call costs at the very most: the whole time of its time-out, a start, and the largest answer that is no
+    /// exception; a result that is spilled, by a worker that makes the bucket first.
+    pub(crate) fn worst_case(self, mode: Mode, timeout: Duration) -> Usage {
+        /// An instance of faast's image listens within a second; this is the platform's doing, on a bad day.
+        const START: Duration = Duration::from_secs(10);
+        const LARGEST_ANSWER: usize = 32 << 20;
+        let mut worst = self.request().add(timeout + START, LARGEST_ANSWER);
+        worst.extend([quantity(STORAGE_WRITES, 2.0, false), quantity(STORAGE_READS, 2.0, false)]);
+        if mode == Mode::Queue {
+            worst.push(worst_messages(wire::MOST, DELIVERIES));
+        }
+        worst.into_iter().collect()
+    }
+
+    /// What a call that ran for so long somewhere else would use here.
+    pub(crate) fn elsewhere(self, mode: Mode, ran: Duration) -> Usage {
+        let mut usage = self.request().add(ran, 0);
+        if mode == Mode::Queue {
+            // Its request, and the words that it starts and has ended.
+            usage.extend((0..3).map(|_| message(0, 1)));
+        }
+        usage.into_iter().collect()
     }
 
     /// The bill of a request that begins.
@@ -114,21 +145,9 @@ pub(crate) fn message(bytes: usize, deliveries: u32) -> Quantity {
     quantity(MESSAGES, billed / GIB, false)
 }
 
-/// What one call costs at the very most: the whole time of its time-out, a start, and the largest answer that is no
-/// exception; a result that is spilled, by a worker that makes the bucket first.
-pub fn worst_case(plan: &Plan, timeout: Duration) -> Usage {
-    /// An instance of faast's image listens within a second; this is the platform's doing, on a bad day.
-    const START: Duration = Duration::from_secs(10);
-    const LARGEST_ANSWER: usize = 32 << 20;
-    let mut bill = Meter::new(plan).request();
-    let mut worst = bill.add(timeout + START, LARGEST_ANSWER);
-    worst.extend([quantity(STORAGE_WRITES, 2.0, false), quantity(STORAGE_READS, 2.0, false)]);
-    worst.into_iter().collect()
-}
-
 /// What messages cost for one call at the very most: the largest request and the largest answer, each delivered as often
 /// as a subscription tries.
-pub(crate) fn worst_messages(most: usize, deliveries: u32) -> Quantity {
+fn worst_messages(most: usize, deliveries: u32) -> Quantity {
     let (request, answer) = (message(most, deliveries), message(most, deliveries));
     quantity(MESSAGES, request.amount + answer.amount, false)
 }
@@ -205,7 +224,7 @@ mod tests {
     #[test]
     fn the_worst_case_is_above_every_real_one() {
         let plan = plan();
-        let worst = worst_case(&plan, Duration::from_mins(1));
+        let worst = Meter::new(&plan).worst_case(Mode::Https, Duration::from_mins(1));
         let real = Meter::new(&plan).request().failed(Duration::from_mins(1), 30_000_000);
         for quantity in real.quantities {
             assert!(quantity.amount <= used(&worst, &quantity.metric), "{quantity:?}");

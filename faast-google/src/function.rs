@@ -6,18 +6,21 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use faast_core::cost::Usage;
-use faast_core::provider::{BlobStore, CleanupReport, CloudFunction, Event, ExecutionId, InvokeError, Limits, Request};
+use faast_core::provider::{
+    BlobStore, CleanupReport, CloudFunction, Event, ExecutionId, InvokeError, Limits, Mode, Request,
+};
 use faast_core::{Error, Result};
 use futures_core::stream::BoxStream;
 
 use crate::classify::control::Refusal;
 use crate::cleanup::{self, encoded};
+use crate::cost::Meter;
 use crate::estate::Estate;
 use crate::invoke::{Invoker, Plan};
-use crate::queue::{DELIVERIES, Queue, message};
+use crate::queue::Queue;
 use crate::resource::Kind;
 use crate::store::Store;
-use crate::{cost, registry, service, topic};
+use crate::{registry, service, topic};
 
 /// One deployment on Cloud Run.
 #[derive(Debug)]
@@ -42,6 +45,14 @@ impl Way {
         match self {
             Self::Direct(_) => None,
             Self::Queued(queue) => Some(queue),
+        }
+    }
+
+    /// What was used for requests that no call tells of: they were given up, or somebody else was faster.
+    fn usage(&self) -> Usage {
+        match self {
+            Self::Direct(invoker) => invoker.usage(),
+            Self::Queued(queue) => queue.usage(),
         }
     }
 }
@@ -86,7 +97,7 @@ impl CloudFunction for GoogleFunction {
     async fn usage(&self) -> Usage {
         // Everything else that is billed comes with a call.
         let mut usage: Usage = self.store.bill().of_client().into_iter().collect();
-        usage.extend(&self.way.queue().map(Queue::usage).unwrap_or_default());
+        usage.extend(&self.way.usage());
         usage
     }
 
@@ -95,11 +106,8 @@ impl CloudFunction for GoogleFunction {
     }
 
     fn worst_case(&self, timeout: Duration) -> Usage {
-        let mut worst = cost::worst_case(&self.plan, timeout);
-        if self.way.queue().is_some() {
-            worst.add(cost::worst_messages(message::MOST, DELIVERIES));
-        }
-        worst
+        let mode = if self.way.queue().is_some() { Mode::Queue } else { Mode::Https };
+        Meter::new(&self.plan).worst_case(mode, timeout)
     }
 
     async fn cleanup(&self) -> CleanupReport {

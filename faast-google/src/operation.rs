@@ -111,6 +111,20 @@ mod tests {
         assert!(matches!(outcome("x", &json!({})), Some(Ok(_))), "nothing to wait for");
     }
 
+    /// The trap: the SDK's own pauses grow to a minute.
+    #[test]
+    fn an_operation_of_half_a_minute_is_noticed_within_seconds() {
+        for seed in 0..100 {
+            let mut pauses = Pauses::new(PAUSES, Rng::with_seed(seed));
+            let (took, mut elapsed, mut looks) = (Duration::from_secs(30), Duration::ZERO, 0);
+            while elapsed < took {
+                elapsed += pauses.next(elapsed).unwrap();
+                looks += 1;
+            }
+            assert!(elapsed < took + PAUSES.most && looks < 40, "seed {seed}: {elapsed:?} after {looks} looks");
+        }
+    }
+
     #[test]
     fn an_operation_that_failed_says_why() {
         let state = json!({"name": "operations/1", "done": true, "error": {"code": 6, "message": "it exists"}});

@@ -8,7 +8,6 @@ use faast_core::provider::{BlobStore, DeploymentId};
 
 use crate::Google;
 use crate::config::{Given, Settings};
-pub use crate::cost::worst_case;
 use crate::credentials::{Credentials, Secret};
 pub use crate::deploy::LONGEST_CHAIN;
 use crate::endpoint::Endpoints;

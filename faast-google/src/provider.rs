@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use faast_core::Result;
 use faast_core::cache::CacheFolder;
-use faast_core::cost::PriceTable;
+use faast_core::cost::{PriceTable, Usage};
 use faast_core::provider::{
     CancelSupport, Capabilities, CloudFunction, CloudProvider, Deleted, DeployContext, DeploySpec, MemoryLimit, Mode,
     ProviderEntry, ProviderTools, Resource, StrayScope,
@@ -14,9 +14,10 @@ use faast_core::provider::{
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt as _, stream};
 
-use crate::check::USUAL_MEMORY_MB;
+use crate::check::{Size, USUAL_MEMORY_MB};
 use crate::clients::Clients;
 use crate::config::Google;
+use crate::cost::Meter;
 use crate::service::{LONGEST, TO_SAY_SO};
 use crate::{NAME, cleanup, cost, deploy, look_up, stray, worker};
 
@@ -116,6 +117,14 @@ impl CloudProvider for Google {
 
     async fn delete(&self, resource: &Resource) -> Result<Deleted> {
         cleanup::delete(self.clients().await?, resource).await
+    }
+
+    fn worst_case(&self, spec: &DeploySpec) -> Option<Usage> {
+        Some(Meter::of(Size::of(&self.settings, spec)).worst_case(spec.mode, spec.timeout))
+    }
+
+    fn usage_of(&self, spec: &DeploySpec, ran: Duration) -> Usage {
+        Meter::of(Size::of(&self.settings, spec)).elsewhere(spec.mode, ran)
     }
 
     async fn prices(&self, region: &str) -> Result<PriceTable> {

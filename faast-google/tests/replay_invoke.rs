@@ -375,4 +375,7 @@ async fn a_request_that_is_dropped_closes_its_connection() {
         // The end, or a reset.
         let _ = tokio::io::AsyncReadExt::read_to_end(&mut connection, &mut rest).await;
     }
+    let dropped = invoker.usage();
+    let used = |metric: &str| dropped.quantities().find(|it| it.metric == metric).map_or(0.0, |it| it.amount);
+    assert!((used("requests") - 2.0).abs() < 1e-12 && used("vCPU") >= 0.2, "both are billed: {dropped:?}");
 }

@@ -203,6 +203,24 @@ fn the_same_input_gives_the_same_image_wherever_it_comes_from() {
     assert_eq!(images[0].manifest_digest, images[1].manifest_digest);
 }
 
+/// Certificates, and what names and users are looked up by.
+#[test]
+fn an_image_has_less_than_700_kib_beside_the_program_and_its_libraries() {
+    let home = Home::new();
+    let image = home.image(&options());
+    let mut layer = tar::Archive::new(GzDecoder::new(image.layer.as_ref()));
+    let mut beside = Vec::new();
+    for entry in layer.entries().unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.path().unwrap().display().to_string();
+        if name != "faast" && !name.contains(".so") {
+            beside.push((name, entry.size()));
+        }
+    }
+    let sum: u64 = beside.iter().map(|(_, size)| size).sum();
+    assert!((1..700 << 10).contains(&sum), "{sum} bytes: {beside:?}");
+}
+
 #[test]
 fn an_image_is_found_again_and_is_no_package() {
     let home = Home::new();

@@ -3,7 +3,9 @@
 //! [`conformance!`] expands into one named test for each promise of the provider contract; every one of them can be
 //! called singly, see [`mod@conformance`]. [`memory::Memory`] runs functions on threads of the client, with whatever
 //! capabilities a test needs. [`fault::Faulty`] wraps any provider and loses, delays and repeats, by a seed.
-//! [`hostile`] damages what is read from outside. [`frame`] and [`mod@play`] are requests by hand, and functions to ask for. [`mod@soak`] says whether what a process holds grows.
+//! [`hostile`] damages what is read from outside. [`mod@soak`] says whether what a process holds grows. [`frame`] and
+//! [`mod@play`] are requests by hand, and functions to ask for. Whole jobs are tested with [`tap`], a wire that can be heard
+//! and cut, [`notes`] of what really ran, and [`matrix`], jobs by seed.
 //! Behind feature `emulator-aws`, `emulator_aws` is the part of AWS that faast uses, on a port of this machine; behind
 //! `emulator-google`, `emulator_google` that of Google Cloud.
 
@@ -19,10 +21,13 @@ pub mod emulator_google;
 pub mod fault;
 pub mod frame;
 pub mod hostile;
+pub mod matrix;
 pub mod memory;
+pub mod notes;
 pub mod play;
 pub mod probe;
 pub mod soak;
+pub mod tap;
 
 mod intercept;
 mod remote;

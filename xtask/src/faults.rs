@@ -26,6 +26,12 @@ const MATRICES: &[Matrix] = &[
         filter: "every_call_of_every_seed",
         seeds: "0..1000",
     },
+    Matrix {
+        provider: "google",
+        test: "cargo test --workspace --test google_jobs",
+        filter: "matrix::",
+        seeds: "0..100",
+    },
     Matrix { provider: "aws", test: "cargo test --workspace --test jobs", filter: "matrix::", seeds: "0..200" },
 ];
 

@@ -2,8 +2,9 @@
 
 use faast::{ErrorKind, Hedge};
 use faast_testkit::emulator_aws::{AwsEmulator, Faults};
+use faast_testkit::notes;
 
-use super::{noted, noted_once, notes, on};
+use super::{noted, noted_once, on};
 
 const CALLS: u32 = 100;
 
@@ -25,7 +26,7 @@ async fn what_may_not_run_twice_runs_once_when_connections_break() {
     for error in &failed {
         assert_eq!((error.kind(), error.attempts()), (ErrorKind::Unavailable, 1), "{error:?}");
     }
-    assert_eq!(notes(&path, CALLS), vec![1; CALLS as usize], "each ran once, heard of or not");
+    assert_eq!(notes::times(&path, 0..CALLS), vec![1; CALLS as usize], "each ran once, heard of or not");
     cloud.cleanup().await.unwrap();
 }
 
@@ -39,7 +40,7 @@ async fn every_run_of_a_call_is_an_attempt_that_faast_counts() {
     let sum: u32 = cloud.map((0..CALLS).map(|n| noted::call(&path, n))).try_collect().await.unwrap().iter().sum();
     assert_eq!(sum, CALLS * (CALLS - 1) / 2);
     let stats = cloud.stats();
-    let runs: usize = notes(&path, CALLS).iter().sum();
+    let runs: usize = notes::times(&path, 0..CALLS).iter().sum();
     println!("{CALLS} calls ran {runs} times, {} retries", stats.retried);
     assert!(stats.retried > 0);
     assert_eq!(runs as u64, u64::from(CALLS) + stats.retried);

@@ -11,14 +11,11 @@ mod queue;
 mod secret;
 mod soak;
 mod spill;
-mod tap;
 mod throttling;
-
-use std::fs::OpenOptions;
-use std::io::Write as _;
 
 use faast_aws::{Aws, AwsOptions as _};
 use faast_core::Builder;
+use faast_testkit::notes;
 
 faast::test_worker!();
 
@@ -34,7 +31,7 @@ fn double(n: u32) -> u32 {
 /// Writes a line for each time that it runs.
 #[faast::function(idempotent = false)]
 fn noted_once(path: &str, n: u32) -> u32 {
-    note(path, n);
+    notes::write(path, n).unwrap();
     n
 }
 
@@ -54,7 +51,7 @@ fn slow(n: u32, millis: u64) -> u32 {
 /// The same, and may run twice.
 #[faast::function]
 fn noted(path: &str, n: u32) -> u32 {
-    note(path, n);
+    notes::write(path, n).unwrap();
     n
 }
 
@@ -121,19 +118,6 @@ fn exits(status: i32) -> u32 {
 #[faast::function]
 fn declines(n: u32) -> Result<u32, String> {
     Err(format!("{n} is declined"))
-}
-
-fn note(path: &str, n: u32) {
-    let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
-    file.write_all(format!("{n}\n").as_bytes()).unwrap();
-}
-
-/// How often each number was noted.
-fn notes(path: &str, numbers: u32) -> Vec<usize> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let mut times = vec![0; numbers as usize];
-    text.lines().for_each(|line| times[line.parse::<usize>().unwrap()] += 1);
-    times
 }
 
 /// Waits until something is so; the test's own time limit is that of whoever runs it.

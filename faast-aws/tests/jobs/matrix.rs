@@ -2,7 +2,6 @@
 //!
 //! `cargo xtask faults --provider aws --seeds 0..200` runs more of them than an ordinary run.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -10,25 +9,17 @@ use faast::{Call, Hedge};
 use faast_core::ErrorKind;
 use faast_core::provider::Mode;
 use faast_testkit::emulator_aws::{AwsEmulator, AwsEmulatorBuilder, FaultScope, Faults};
+use faast_testkit::matrix::{self, Tally};
+use faast_testkit::notes;
+use faast_testkit::tap::Tap;
 use fastrand::Rng;
-use futures_util::{StreamExt as _, stream};
 
-use super::tap::Tap;
-use super::{declines, double, exits, noise, noise_of, noted_once, notes, on};
-
-/// Set by `cargo xtask faults`: the seeds to run, as `from..to`.
-const SEEDS: &str = "FAAST_TEST_SEEDS";
+use super::{declines, double, exits, noise, noise_of, noted_once, on};
 
 /// What an ordinary test run takes.
 const FEW: Range<u64> = 0..12;
 
 const CALLS: u32 = 40;
-
-fn seeds() -> Range<u64> {
-    let Ok(text) = std::env::var(SEEDS) else { return FEW };
-    let (from, to) = text.split_once("..").unwrap();
-    from.parse().unwrap()..to.parse().unwrap()
-}
 
 /// What call `n` may end with: this value, or one of these kinds.
 fn allowed(n: u32, mode: Mode) -> (Option<u32>, &'static [ErrorKind]) {
@@ -51,9 +42,6 @@ fn call(n: u32, mode: Mode, path: &str) -> Call<u32> {
         _ => double::call(n),
     }
 }
-
-/// How often something was injected or came out, by name.
-type Tally = BTreeMap<String, u64>;
 
 async fn job(seed: u64) -> Tally {
     let mut rng = Rng::with_seed(seed);
@@ -80,7 +68,7 @@ async fn job(seed: u64) -> Tally {
     let cloud = on(&aws.endpoint()).mode(mode).memory_mb(128).concurrency(rng.usize(1..8)).hedge(Hedge::Off);
     let cloud = cloud.retries(40).deploy().await.unwrap();
     let results = cloud.map((0..CALLS).map(|n| call(n, mode, &path))).collect().await;
-    let mut tally = Tally::new();
+    let mut tally = Tally::default();
     for (n, result) in (0..CALLS).zip(results) {
         let (value, kinds) = allowed(n, mode);
         let name = match result {
@@ -88,9 +76,9 @@ async fn job(seed: u64) -> Tally {
             Err(error) if kinds.contains(&error.kind()) => format!("errors: {}", error.kind()),
             other => panic!("seed {seed}, {mode:?}, call {n}: {other:?}"),
         };
-        *tally.entry(name).or_default() += 1;
+        tally.add(name, 1);
     }
-    let twice = notes(&path, CALLS).into_iter().filter(|times| *times > 1).count();
+    let twice = notes::times(&path, 0..CALLS).into_iter().filter(|times| *times > 1).count();
     assert_eq!(twice, 0, "seed {seed}: what may run once ran twice");
     let stats = cloud.stats();
     for (name, count) in [
@@ -98,32 +86,25 @@ async fn job(seed: u64) -> Tally {
         ("attempts that were made again", stats.retried),
         ("duplicate answers", stats.duplicates),
     ] {
-        *tally.entry(name.to_owned()).or_default() += count;
+        tally.add(name, count);
     }
     cloud.cleanup().await.unwrap();
     assert_eq!(aws.leftovers(), Vec::<String>::new(), "seed {seed}");
     let dropped = aws.calls().iter().filter(|call| call.status.is_none()).count();
     let failed = aws.calls().iter().filter(|call| call.status.is_some_and(|status| status >= 500)).count();
     for (name, count) in [("connections dropped", dropped), ("answers with 5xx", failed)] {
-        *tally.entry(name.to_owned()).or_default() += count as u64;
+        tally.add(name, count as u64);
     }
     tally
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_of_every_seed_ends_once_with_the_right_value_or_the_right_error() {
-    let seeds = seeds();
-    let jobs = stream::iter(seeds.clone()).map(job).buffer_unordered(5);
-    let sum = jobs.fold(Tally::new(), async |mut sum, tally| {
-        for (name, count) in tally {
-            *sum.entry(name).or_default() += count;
-        }
-        sum
-    });
-    let sum = sum.await;
+    let seeds = matrix::seeds(FEW);
+    let sum = matrix::run(seeds.clone(), job).await;
     println!("fault matrix, AWS emulated, seeds {}..{}: {sum:?}", seeds.start, seeds.end);
     for name in ["values", "throttled", "attempts that were made again", "duplicate answers", "connections dropped"] {
-        assert!(sum.get(name).is_some_and(|count| *count > 0), "`{name}` never came");
+        assert!(sum.count(name) > 0, "`{name}` never came");
     }
 }
 

@@ -7,10 +7,11 @@ use faast_aws::Aws;
 use faast_core::provider::Mode;
 use faast_core::{Builder, Cloud, ErrorKind, Hedge};
 use faast_testkit::emulator_aws::{AwsEmulator, Faults};
+use faast_testkit::notes;
+use faast_testkit::tap::Tap;
 use futures_util::{StreamExt as _, stream};
 
-use super::tap::Tap;
-use super::{PLANTED, declines, double, large, noise_of, noted, notes, on, slow, until};
+use super::{PLANTED, declines, double, large, noise_of, noted, on, slow, until};
 
 fn queued(endpoint: &str) -> Builder<Aws> {
     on(endpoint).mode(Mode::Queue).memory_mb(128)
@@ -171,7 +172,7 @@ async fn calls_that_wait_behind_a_limit_are_neither_late_nor_slow() {
     assert_eq!((waited.unwrap().len(), noted.unwrap()), (12, 0));
     let stats = cloud.stats();
     assert_eq!((stats.hedged, stats.retried, stats.failed), (0, 0, 0), "{stats:?}");
-    assert_eq!(notes(&path, 1), [1]);
+    assert_eq!(notes::times(&path, 0..1), [1]);
     assert_eq!(aws.bill().requests, 25, "each ran once");
     cloud.cleanup().await.unwrap();
 }

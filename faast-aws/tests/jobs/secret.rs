@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use faast_testkit::emulator_aws::AwsEmulator;
+use faast_testkit::tap::Tap;
 
-use super::tap::Tap;
 use super::{PLANTED, declines, double, on};
 
 /// The endpoint for [`program`]; unset in a test run.

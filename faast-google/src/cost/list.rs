@@ -103,6 +103,37 @@ mod tests {
         is("mars-north1", 0.000_033_6, true);
     }
 
+    /// As the pages and catalogs say it, line by line, for a region of each tier: the Cloud Billing Catalog's SKUs
+    /// 4856-B847-F1EB, 085C-A237-027A, 02A2-9231-36A6, 600C-3782-6708 and 2DA5-55D3-E679 in copies of July to September
+    /// 2026; the pricing pages of Cloud Run, Pub/Sub, Cloud Storage and Artifact Registry on 2026-09-26; VPC's premium tier.
+    #[test]
+    fn prices_of_two_regions_equal_the_published_tables() {
+        let published = [
+            ("us-central1", "vCPU", 0.000_024),
+            ("us-central1", "memory", 0.000_002_5),
+            ("us-central1", "requests", 0.40 / 1e6),
+            ("us-central1", "messages", 40.0 / 1024.0),
+            ("us-central1", "storage", 0.02),
+            ("us-central1", "image", 0.10),
+            ("us-central1", "transfer out", 0.12),
+            ("europe-west3", "vCPU", 0.000_033_6),
+            ("europe-west3", "memory", 0.000_003_5),
+            ("europe-west3", "requests", 0.40 / 1e6),
+            ("europe-west3", "messages", 40.0 / 1024.0),
+            ("europe-west3", "image", 0.10),
+            ("europe-west3", "transfer out", 0.12),
+        ];
+        for (region, metric, usd) in published {
+            let (_, _, listed) = LIST.iter().find(|(known, ..)| *known == metric).unwrap();
+            let (got, source) = price(region, metric, *listed);
+            assert!((got - usd).abs() < 1e-12, "{region}, {metric}: {got} is not {usd}");
+            assert!(!source.contains("estimate"), "{region}, {metric}: {source}");
+        }
+        // Per million operations: $5 to write and list, $0.40 to read.
+        let of = |metric| LIST.iter().find(|(known, ..)| *known == metric).unwrap().2;
+        assert!((of(STORAGE_WRITES) * 1e6 - 5.0).abs() < 1e-9 && (of(STORAGE_READS) * 1e6 - 0.4).abs() < 1e-9);
+    }
+
     #[test]
     fn requests_cost_the_same_everywhere() {
         assert_eq!(price("europe-west3", REQUESTS, 0.000_000_4).1, "list price, 2026-09");

@@ -20,11 +20,12 @@ type Item = Result<Event, InvokeError>;
 
 /// The events of a request, which is sent when the stream is first polled.
 pub(super) fn invoke(client: Arc<Client>, request: Request) -> impl Stream<Item = Item> + Send + 'static {
-    answered(async move { Running::start(&client, &request).await })
+    answered(async move { Running::start(client, &request).await })
 }
 
 /// A request whose answer comes in.
 struct Running {
+    client: Arc<Client>,
     /// Calls without an answer, in the order they run.
     pending: VecDeque<CallId>,
     /// Whether the first of `pending` has started.
@@ -40,6 +41,15 @@ struct Running {
     ready: VecDeque<Item>,
     /// The answer to the last call.
     held: Option<Event>,
+}
+
+impl Drop for Running {
+    /// Nobody waits for it any more, such as for the slower one of two attempts: it is billed all the same.
+    fn drop(&mut self) {
+        if let Some(answer) = self.answer.take().filter(|_| !self.pending.is_empty()) {
+            self.client.note_dropped(self.bill.failed(answer.sent.elapsed(), self.bytes));
+        }
+    }
 }
 
 impl Incoming for Running {
@@ -66,15 +76,17 @@ impl Incoming for Running {
 }
 
 impl Running {
-    async fn start(client: &Client, request: &Request) -> Result<Self, InvokeError> {
+    async fn start(client: Arc<Client>, request: &Request) -> Result<Self, InvokeError> {
         let answer = client.send(seal(request, MOST_REQUEST)?.into()).await?;
+        let bill = client.meter.request();
         Ok(Self {
+            client,
             pending: request.calls.iter().map(|frame| frame.id).collect(),
             started: false,
             answer: Some(answer),
             received: BytesMut::new(),
             bytes: 0,
-            bill: client.meter.request(),
+            bill,
             ready: VecDeque::new(),
             held: None,
         })

@@ -1,10 +1,11 @@
 //! One request and the head of its answer, on a pooled connection.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use faast_core::provider::{ExecutionId, InvokeError};
+use faast_core::cost::Usage;
+use faast_core::provider::{ExecutionId, InvokeError, Metering};
 use faast_core::{Error, ErrorKind, Result};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Response, StatusCode, Url};
@@ -39,6 +40,8 @@ pub(super) struct Client {
     known: Instant,
     plan: Plan,
     pub(super) meter: Meter,
+    /// What requests cost that were dropped before their end. Written by whoever drops one.
+    dropped: Mutex<Usage>,
 }
 
 /// How a request is let in, as it is sent.
@@ -46,6 +49,21 @@ pub(super) struct Client {
 enum Way {
     Identity(crate::credentials::Credentials),
     Secret(HeaderValue),
+}
+
+/// A request without an answer. Dropped before that comes, it has cost as much as the time that it was waited for.
+struct Unanswered<'c> {
+    client: &'c Client,
+    sent: Instant,
+    answered: bool,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.client.note_dropped(self.client.meter.request().failed(self.sent.elapsed(), 0));
+        }
+    }
 }
 
 /// An answer of a worker, whose body is still to be read.
@@ -79,7 +97,8 @@ impl Client {
             Entry::Secret(secret) => Way::Secret(sensitive(secret.expose())?),
         };
         let meter = Meter::new(&plan);
-        Ok(Self { http, call, uri, entry, known: Instant::now() + KNOWN_AFTER, plan, meter })
+        let (known, dropped) = (Instant::now() + KNOWN_AFTER, Mutex::default());
+        Ok(Self { http, call, uri, entry, known, plan, meter, dropped })
     }
 
     /// The service is not new.
@@ -95,12 +114,25 @@ impl Client {
         &self.uri
     }
 
+    /// Puts a request on the deployment's bill that nobody waits for any more, and of which no call will tell.
+    pub(super) fn note_dropped(&self, metering: Metering) {
+        let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        metering.quantities.into_iter().for_each(|quantity| dropped.add(quantity));
+    }
+
+    /// What such requests have cost so far.
+    pub(super) fn dropped(&self) -> Usage {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Sends a body and waits for the head of the answer, which is an error unless a worker answers.
     pub(super) async fn send(&self, body: Bytes) -> Result<Answer, InvokeError> {
         let (name, value) = self.identity().await?;
         let request = self.http.post(self.call.clone()).header(CONTENT_TYPE, OCTETS).header(name, value).body(body);
         let sent = Instant::now();
+        let mut unanswered = Unanswered { client: self, sent, answered: false };
         let response = request.send().await;
+        unanswered.answered = true;
         let response = response.map_err(|error| {
             let sent_out = !error.is_connect() && !error.is_builder();
             let failed = classify::unanswered_request(error);

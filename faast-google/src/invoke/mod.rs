@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use faast_core::Result;
+use faast_core::cost::Usage;
 use faast_core::provider::{Event, InvokeError, Request, Runtime};
 use faast_core::wire::{frame, sealed};
 use futures_core::stream::BoxStream;
@@ -77,6 +78,11 @@ impl Invoker {
             Ok(()) => answer::invoke(Arc::clone(&self.0), request).boxed(),
             Err(refused) => stream::iter([Err(refused)]).boxed(),
         }
+    }
+
+    /// What requests have cost that were dropped before their end.
+    pub fn usage(&self) -> Usage {
+        self.0.dropped()
     }
 }
 

@@ -76,6 +76,7 @@ pub(super) async fn handle(emulator: &Shared, request: &ApiRequest) -> Result<Re
             let locations: Vec<Value> = REGIONS.iter().map(|(it, _)| json!({ "locationId": it })).collect();
             Ok(Reply::json(&json!({ "locations": locations })))
         }
+        "UpdateRepository" => update(emulator, request),
         "DeleteRepository" => {
             let key = key(request);
             delete(emulator, request, move |state| {
@@ -166,6 +167,32 @@ fn check(request: &ApiRequest, id: &str, input: &Map<String, Value>) -> Result<(
         _ => return Err(ApiError::invalid("repository.format: only DOCKER is in this emulator")),
     }
     check_labels(input.get("labels"), "repository.labels")
+}
+
+/// Fields that can be changed.
+const CHANGEABLE: [&str; 3] = ["labels", "description", "cleanupPolicies"];
+
+/// Changes what the mask names, or all that is given; at once, without an operation.
+fn update(emulator: &Shared, request: &ApiRequest) -> Result<Reply, ApiError> {
+    let (key, input) = (key(request), request.json()?);
+    let given = request.query("updateMask").filter(|it| !it.is_empty() && *it != "*");
+    let fields: Vec<&str> = match given {
+        Some(mask) => mask.split(',').collect(),
+        None => CHANGEABLE.into_iter().filter(|field| input.contains_key(*field)).collect(),
+    };
+    if let Some(field) = fields.iter().find(|field| !CHANGEABLE.contains(field)) {
+        return Err(ApiError::invalid(format!("update_mask: field \"{field}\" cannot be updated")));
+    }
+    check_labels(input.get("labels"), "repository.labels")?;
+    let now_ms = emulator.clock.now_ms();
+    let mut state = emulator.state();
+    let repository = state.repositories.repositories.get_mut(&key).ok_or_else(|| not_found(&key))?;
+    for field in fields {
+        let none = if field == "description" { json!("") } else { json!({}) };
+        repository[field] = input.get(field).cloned().unwrap_or(none);
+    }
+    repository["updateTime"] = json!(format!("{}Z", iso(now_ms)));
+    Ok(Reply::json(repository))
 }
 
 /// Carries a deletion out as an operation. What is not there is refused at once.

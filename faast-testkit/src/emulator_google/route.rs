@@ -268,6 +268,9 @@ fn repositories(method: &Method, parts: &[&str]) -> Option<Route> {
         (&Method::GET, ["v1", "projects", p, "locations", l, "repositories", r]) => {
             repository("GetRepository").needs("artifactregistry.repositories.get").at(p, l, r)
         }
+        (&Method::PATCH, ["v1", "projects", p, "locations", l, "repositories", r]) => {
+            repository("UpdateRepository").needs("artifactregistry.repositories.update").at(p, l, r)
+        }
         (&Method::DELETE, ["v1", "projects", p, "locations", l, "repositories", r]) => {
             repository("DeleteRepository").needs("artifactregistry.repositories.delete").at(p, l, r)
         }
@@ -292,6 +295,7 @@ fn pubsub(method: &Method, parts: &[&str], verb: &str) -> Option<Route> {
         (&Method::PUT, ["topics", t], "") => pubsub("CreateTopic", "pubsub.topics.create").at(p, "", t),
         (&Method::GET, ["topics", t], "") => pubsub("GetTopic", "pubsub.topics.get").at(p, "", t),
         (&Method::GET, ["topics"], "") => pubsub("ListTopics", "pubsub.topics.list").at(p, "", ""),
+        (&Method::PATCH, ["topics", t], "") => pubsub("UpdateTopic", "pubsub.topics.update").at(p, "", t),
         (&Method::DELETE, ["topics", t], "") => pubsub("DeleteTopic", "pubsub.topics.delete").at(p, "", t),
         (&Method::POST, ["topics", t], "publish") => pubsub("Publish", "pubsub.topics.publish").at(p, "", t),
         (&Method::GET, ["topics", t, "subscriptions"], "") => {
@@ -302,6 +306,9 @@ fn pubsub(method: &Method, parts: &[&str], verb: &str) -> Option<Route> {
         }
         (&Method::GET, ["subscriptions", s], "") => pubsub("GetSubscription", "pubsub.subscriptions.get").at(p, "", s),
         (&Method::GET, ["subscriptions"], "") => pubsub("ListSubscriptions", "pubsub.subscriptions.list").at(p, "", ""),
+        (&Method::PATCH, ["subscriptions", s], "") => {
+            pubsub("UpdateSubscription", "pubsub.subscriptions.update").at(p, "", s)
+        }
         (&Method::DELETE, ["subscriptions", s], "") => {
             pubsub("DeleteSubscription", "pubsub.subscriptions.delete").at(p, "", s)
         }
@@ -344,6 +351,7 @@ fn storage(method: &Method, parts: &[&str], project: &str) -> Option<Route> {
         (&Method::POST, ["storage", "v1", "b"]) => storage("InsertBucket", "storage.buckets.create", ""),
         (&Method::GET, ["storage", "v1", "b"]) => storage("ListBuckets", "storage.buckets.list", ""),
         (&Method::GET, ["storage", "v1", "b", b]) => storage("GetBucket", "storage.buckets.get", b),
+        (&Method::PATCH, ["storage", "v1", "b", b]) => storage("PatchBucket", "storage.buckets.update", b),
         (&Method::DELETE, ["storage", "v1", "b", b]) => storage("DeleteBucket", "storage.buckets.delete", b),
         (&Method::GET, ["storage", "v1", "b", b, "iam"]) => {
             storage("GetBucketPolicy", "storage.buckets.getIamPolicy", b)
@@ -420,6 +428,8 @@ mod tests {
             ("HEAD", blob.as_str(), "registry", "GetBlob", "faast-1"),
             ("GET", "/v2/", "registry", "Ping", ""),
             ("POST", "/v1/projects/p/topics/t:publish", "pubsub", "Publish", "t"),
+            ("PATCH", "/v1/projects/p/subscriptions/s", "pubsub", "UpdateSubscription", "s"),
+            ("PATCH", "/v1/projects/p/locations/l/repositories/r", "artifactregistry", "UpdateRepository", "r"),
             ("GET", "/storage/v1/b/bucket/o/a%2Fb", "storage", "GetObject", "bucket"),
             ("GET", "/v1/services/152E-C115-5142/skus", "cloudbilling", "ListSkus", "152E-C115-5142"),
             ("POST", "/v1/projects/p/services:batchEnable", "serviceusage", "BatchEnableServices", ""),

@@ -28,6 +28,8 @@ struct Bucket {
     /// As its owner wants it.
     spec: Value,
     created_ms: u64,
+    /// How often it was changed.
+    changes: u64,
     policy: Policy,
     objects: BTreeMap<String, Object>,
 }
@@ -79,7 +81,7 @@ pub(super) fn handle(emulator: &Shared, request: &ApiRequest) -> Result<Reply, A
     let now_ms = emulator.clock.now_ms();
     let mut all = emulator.state();
     match route.action {
-        "InsertBucket" | "InsertObject" | "ListBuckets" | "ListObjects" => all.bill.storage_writes += 1,
+        "InsertBucket" | "PatchBucket" | "InsertObject" | "ListBuckets" | "ListObjects" => all.bill.storage_writes += 1,
         "GetBucket" | "GetObject" | "GetBucketPolicy" => all.bill.storage_reads += 1,
         _ => {}
     }
@@ -97,6 +99,7 @@ pub(super) fn handle(emulator: &Shared, request: &ApiRequest) -> Result<Reply, A
         "InsertBucket" => insert_bucket(storage, request, now_ms),
         "ListBuckets" => list_buckets(storage, request),
         "GetBucket" => Ok(Reply::json(&shown(&route.name, storage.bucket(&route.name)?))),
+        "PatchBucket" => patch_bucket(storage, request),
         "DeleteBucket" => {
             if !storage.bucket(&route.name)?.objects.is_empty() {
                 return Err(refused(409, "conflict", "The bucket you tried to delete is not empty."));
@@ -172,6 +175,43 @@ fn insert_bucket(storage: &mut State, request: &ApiRequest, now_ms: u64) -> Resu
     Ok(reply)
 }
 
+/// Fields of a bucket that nobody changes.
+const FIXED: [&str; 4] = ["name", "location", "projectNumber", "timeCreated"];
+
+/// Changes what is given, and within labels what is given of them; `null` takes away.
+fn patch_bucket(storage: &mut State, request: &ApiRequest) -> Result<Reply, ApiError> {
+    let name = &request.route.name;
+    let patch = Value::Object(request.json()?);
+    let bucket = storage.bucket(name)?;
+    let as_it_is = shown(name, bucket);
+    if let Some(field) = FIXED.iter().find(|field| patch.get(**field).is_some_and(|it| *it != as_it_is[**field])) {
+        return Err(refused(400, "invalid", format!("Cannot change immutable field: {field}")));
+    }
+    let mut spec = bucket.spec.clone();
+    merge(&mut spec, patch);
+    run::check_labels(spec.get("labels"), "bucket.labels").map_err(|_| refused(400, "invalid", "Invalid label"))?;
+    bucket.spec = spec;
+    bucket.changes += 1;
+    Ok(Reply::json(&shown(name, bucket)))
+}
+
+/// As RFC 7396 has it.
+fn merge(into: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *into = patch;
+        return;
+    };
+    if !into.is_object() {
+        *into = json!({});
+    }
+    for (field, value) in patch {
+        match (value, into.as_object_mut()) {
+            (Value::Null, Some(fields)) => drop(fields.remove(&field)),
+            (value, _) => merge(&mut into[field], value),
+        }
+    }
+}
+
 fn shown(name: &str, bucket: &Bucket) -> Value {
     let mut json = bucket.spec.clone();
     json["kind"] = json!("storage#bucket");
@@ -182,7 +222,7 @@ fn shown(name: &str, bucket: &Bucket) -> Value {
     json["location"] = json!(bucket.spec["location"].as_str().unwrap_or("US").to_uppercase());
     json["storageClass"] = json!("STANDARD");
     json["etag"] = json!("CAE=");
-    json["metageneration"] = json!("1");
+    json["metageneration"] = json!((1 + bucket.changes).to_string());
     json
 }
 

@@ -9,3 +9,4 @@ mod pubsub;
 mod push;
 mod somebody;
 mod storage;
+mod update;

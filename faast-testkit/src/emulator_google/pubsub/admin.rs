@@ -53,15 +53,24 @@ pub(super) fn create_subscription(
     input: Map<String, Value>,
 ) -> Result<Value, ApiError> {
     check_id(&name, "subscriptions")?;
-    check_labels(input.get("labels"), "subscription.labels")?;
     let id = name.rsplit('/').next().unwrap_or("").to_owned();
     if state.subscriptions.contains_key(&name) {
         return Err(ApiError::exists(format!("Resource already exists in the project (resource={id}).")));
     }
     let mut spec = Value::Object(input);
+    spec["name"] = json!(name);
     let topic = spec["topic"].as_str().unwrap_or("").to_owned();
     state.topic(&topic)?;
-    spec["name"] = json!(name);
+    check_subscription(state, &mut spec)?;
+    let subscription = Subscription::new(spec);
+    let shown = subscription.shown();
+    state.subscriptions.insert(name, subscription);
+    Ok(shown)
+}
+
+/// Checks what can be changed later too, and fills in what is not given.
+pub(super) fn check_subscription(state: &mut State, spec: &mut Value) -> Result<(), ApiError> {
+    check_labels(spec.get("labels"), "subscription.labels")?;
     let deadline = match spec["ackDeadlineSeconds"].as_u64() {
         None | Some(0) => 10,
         Some(deadline @ 10..=600) => deadline,
@@ -71,7 +80,7 @@ pub(super) fn create_subscription(
         }
     };
     spec["ackDeadlineSeconds"] = json!(deadline);
-    check_durations(&mut spec)?;
+    check_durations(spec)?;
     if let Some(policy) = spec.get("deadLetterPolicy") {
         let letters = policy["deadLetterTopic"].as_str().unwrap_or("").to_owned();
         let attempts = policy["maxDeliveryAttempts"].as_u64().unwrap_or(5);
@@ -87,10 +96,7 @@ pub(super) fn create_subscription(
     {
         return Err(ApiError::invalid(format!("Invalid push endpoint given (endpoint={endpoint}).")));
     }
-    let subscription = Subscription::new(spec);
-    let shown = subscription.shown();
-    state.subscriptions.insert(name, subscription);
-    Ok(shown)
+    Ok(())
 }
 
 fn check_durations(spec: &mut Value) -> Result<(), ApiError> {

@@ -7,6 +7,7 @@ mod admin;
 mod deliver;
 mod push;
 mod subscription;
+mod update;
 
 use std::collections::BTreeMap;
 
@@ -103,6 +104,7 @@ pub(super) async fn handle(emulator: &Shared, request: &ApiRequest) -> Result<Re
     let json = match route.action {
         "CreateTopic" => admin::create_topic(pubsub, topic, input)?,
         "GetTopic" => pubsub.topic(&topic)?.spec.clone(),
+        "UpdateTopic" => update::topic(pubsub, &topic, &input)?,
         "DeleteTopic" => admin::delete_topic(pubsub, &topic)?,
         "ListTopics" => {
             let all: Vec<Value> = of(&pubsub.topics, &route.project).map(|it| it.spec.clone()).collect();
@@ -116,6 +118,7 @@ pub(super) async fn handle(emulator: &Shared, request: &ApiRequest) -> Result<Re
         }
         "CreateSubscription" => admin::create_subscription(pubsub, subscription, input)?,
         "GetSubscription" => pubsub.subscription(&subscription)?.shown(),
+        "UpdateSubscription" => update::subscription(pubsub, &subscription, &input)?,
         "DeleteSubscription" => {
             pubsub.subscriptions.remove(&subscription).ok_or_else(|| not_found(&subscription))?;
             json!({})

@@ -1,4 +1,9 @@
-//! A wire tap: passes connections on to the emulator, keeps what the client sends, and can be cut, also after a byte.
+//! A wire tap: passes connections on to a server, keeps what the client sends, and can be cut, also after a byte.
+//!
+//! Responsible for the wire alone: it reads nothing of what goes through it. The invariant is that both ends of a
+//! connection live and end together.
+
+#![expect(clippy::unwrap_used, reason = "a test whose wire can't be had has nothing to go on with")]
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -6,15 +11,32 @@ use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::Duration;
 
-/// Listens until the test ends.
-pub(crate) struct Tap {
+/// A wire to a server of this machine. Accepts connections until it is dropped.
+///
+/// ```
+/// use std::io::{Read as _, Write as _};
+/// use std::net::{TcpListener, TcpStream};
+///
+/// use faast_testkit::tap::Tap;
+///
+/// let server = TcpListener::bind("127.0.0.1:0")?;
+/// let tap = Tap::before(&format!("http://{}", server.local_addr()?));
+/// let mut client = TcpStream::connect(tap.endpoint().trim_start_matches("http://"))?;
+/// client.write_all(b"hello")?;
+/// let mut bytes = [0; 5];
+/// server.accept()?.0.read_exact(&mut bytes)?;
+/// assert_eq!((&bytes, tap.heard().as_slice()), (b"hello", &b"hello"[..]));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Tap {
     address: SocketAddr,
     heard: Arc<Mutex<Vec<u8>>>,
     line: Arc<Mutex<Line>>,
 }
 
 /// Written by tests, which cut it, and by the thread that accepts.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Line {
     cut: bool,
     /// Bytes, in either direction, after which the connection that passes the last of them is closed.
@@ -25,7 +47,11 @@ struct Line {
 
 impl Tap {
     /// In front of `http://<host>:<port>`.
-    pub(crate) fn before(endpoint: &str) -> Self {
+    ///
+    /// # Panics
+    ///
+    /// If the endpoint is no such URL, or there is no free port.
+    pub fn before(endpoint: &str) -> Self {
         let behind = endpoint.strip_prefix("http://").unwrap().to_owned();
         let mut listener = Some(listen(SocketAddr::from(([127, 0, 0, 1], 0))));
         let address = listener.as_ref().unwrap().local_addr().unwrap();
@@ -56,7 +82,7 @@ impl Tap {
     }
 
     /// Ends all connections; none is accepted from now on.
-    pub(crate) fn cut(&self) {
+    pub fn cut(&self) {
         let mut line = self.line.lock().unwrap();
         line.cut = true;
         for stream in line.passed.drain(..) {
@@ -66,26 +92,27 @@ impl Tap {
     }
 
     /// Accepts connections again.
-    pub(crate) fn mend(&self) {
+    pub fn mend(&self) {
         self.line.lock().unwrap().cut = false;
     }
 
     /// Passes so many bytes more, and then closes the connection that the last of them went through, once.
-    pub(crate) fn close_after(&self, bytes: usize) {
+    pub fn close_after(&self, bytes: usize) {
         self.line.lock().unwrap().left = Some(bytes);
     }
 
     /// Whether it still waits for that byte; from now on it does not.
-    pub(crate) fn take_unclosed(&self) -> bool {
+    pub fn take_unclosed(&self) -> bool {
         self.line.lock().unwrap().left.take().is_some()
     }
 
-    pub(crate) fn endpoint(&self) -> String {
+    /// Where clients connect to: `http://127.0.0.1:<port>`.
+    pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Everything that was sent so far, heads of requests included.
-    pub(crate) fn heard(&self) -> Vec<u8> {
+    pub fn heard(&self) -> Vec<u8> {
         self.heard.lock().unwrap().clone()
     }
 }
