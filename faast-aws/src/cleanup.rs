@@ -71,7 +71,7 @@ fn note_bucket(report: &mut CleanupReport, estate: &Estate, deleted: Result<(Del
 
 /// Deletes a resource if the deployment has it.
 async fn remove_one(estate: &Estate, kind: Kind) -> CleanupReport {
-    estate.remove(kind, delete_kind(&estate.clients, kind, &estate.name)).await
+    estate.remove(kind, Box::pin(delete_kind(&estate.clients, kind, &estate.name))).await
 }
 
 /// Leaves the logs where they are, if that was asked for: without faast's tags they are nobody's to collect.

@@ -59,6 +59,13 @@ impl<T> Decoder<T> {
     }
 }
 
+impl RawCall {
+    fn new(entry: &'static FunctionEntry, args: Result<Vec<u8>>) -> Self {
+        let args = args.map(Bytes::from).map_err(|error| error.with_function(entry.name));
+        Self { entry, args, options: None }
+    }
+}
+
 /// A call that gives one value. Made by `function::call(..)`.
 #[must_use = "a call does nothing until it is given to a cloud: `cloud.run(call)`"]
 pub struct Call<T> {
@@ -73,7 +80,7 @@ impl<T> Call<T> {
     where
         T: Wire + 'static,
     {
-        let raw = RawCall { entry, args: args.map(Bytes::from), options: None };
+        let raw = RawCall::new(entry, args);
         Self { raw, decoder: Decoder::Plain(|bytes| wire::decode_all(bytes)) }
     }
 
@@ -139,7 +146,7 @@ impl<T: Wire> StreamCall<T> {
     /// Used by `#[faast::function]`.
     #[doc(hidden)]
     pub fn new(entry: &'static FunctionEntry, args: Result<Vec<u8>>) -> Self {
-        Self { raw: RawCall { entry, args: args.map(Bytes::from), options: None }, item: PhantomData }
+        Self { raw: RawCall::new(entry, args), item: PhantomData }
     }
 
     /// The registered name of the function.

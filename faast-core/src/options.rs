@@ -129,8 +129,10 @@ impl Options {
     }
 
     fn check_values(&self, resolved: &Resolved) -> Result<()> {
-        let positive =
-            |what: &str, fits: bool| if fits { Ok(()) } else { Err(config(format!("`{what}` must be above zero"))) };
+        let positive = |what: &str, fits: bool| {
+            let wrong = || config(format!("`{what}` must be above zero")).with_hint("leave it out for the default");
+            if fits { Ok(()) } else { Err(wrong()) }
+        };
         positive("timeout", !resolved.timeout.is_zero())?;
         positive("deadline", self.deadline.is_none_or(|deadline| !deadline.is_zero()))?;
         positive("concurrency", resolved.concurrency > 0)?;

@@ -275,7 +275,7 @@ fn damage_all(address: &str, requests: &[Request<'_>]) -> (usize, usize) {
             let body = if body.is_empty() { Vec::new() } else { hostile::text(seed, body.as_bytes()) };
             match send(address, (method, &path, headers, ""), &body) {
                 Some(200..300) => taken += 1,
-                Some(300..500 | 501) => refused += 1,
+                Some(300..=499 | 501) => refused += 1,
                 other => {
                     let body = String::from_utf8_lossy(&body);
                     assert_eq!(other, Some(200), "seed {seed}: {method} {path}\n{headers}\n{body}");

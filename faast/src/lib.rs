@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+#[cfg(doctest)]
+mod guide;
+
 #[cfg(feature = "macros")]
 pub use faast_macros::{function, main};
 

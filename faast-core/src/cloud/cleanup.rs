@@ -158,3 +158,20 @@ fn outcome(report: &CleanupReport) -> Result<()> {
     Err(Error::new(ErrorKind::Cleanup, format!("left behind: {}", left.join(", ")))
         .with_hint("run `faast cleanup` later, or delete it by hand"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::Resource;
+
+    #[test]
+    fn what_is_left_is_an_error_that_names_it() {
+        let mut report = CleanupReport::default();
+        report.deleted.push(Resource::new("queue", "faast-1"));
+        assert!(outcome(&report).is_ok());
+        report.left.push((Resource::new("role", "faast-1"), "it is in use".into()));
+        let error = outcome(&report).unwrap_err();
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Cleanup, "left behind: role `faast-1` (it is in use)"));
+        assert_eq!(error.hint(), Some("run `faast cleanup` later, or delete it by hand"));
+    }
+}

@@ -10,6 +10,7 @@ use super::note::Ended;
 use super::state::{CallRef, Failed, HEDGE_CHECK, InFlight, Out, Place, State};
 use crate::error::{Error, ErrorKind};
 use crate::provider::{Ran, RetryClass};
+use crate::worker::SLOW;
 
 impl State {
     /// Does what is due at `now`, and finds the next moment that matters.
@@ -56,12 +57,13 @@ impl State {
     pub(super) fn end_overdue_call(&mut self, call: CallRef, now: Instant, out: &mut Out) {
         let Some(state) = self.live(call) else { return };
         let waited = now - state.submitted;
-        let message = if state.used == 0 {
-            format!("did not start before its deadline, {waited:.1?} after it was submitted")
+        let (what, hint) = if state.used == 0 {
+            ("did not start", "raise `deadline`, or `concurrency`")
         } else {
-            format!("had no answer before its deadline, {waited:.1?} after it was submitted")
+            ("had no answer", "raise `deadline`, or give a call less to do")
         };
-        self.settle(call, Err(Error::new(ErrorKind::Deadline, message)), None, now, out);
+        let message = format!("{what} before its deadline, {waited:.1?} after it was submitted");
+        self.settle(call, Err(Error::new(ErrorKind::Deadline, message).with_hint(hint)), None, now, out);
         self.drop_abandoned(now, out);
     }
 
@@ -120,7 +122,8 @@ impl State {
             return;
         }
         self.fly_down(head);
-        let mut error = Error::new(ErrorKind::Timeout, format!("took longer than its time-out of {timeout:?}"));
+        let message = format!("took longer than its time-out of {timeout:?}");
+        let mut error = Error::new(ErrorKind::Timeout, message).with_hint(SLOW);
         if let Some(execution) = request.execution {
             error = error.with_execution(execution);
         }

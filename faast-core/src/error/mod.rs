@@ -91,6 +91,12 @@ impl Error {
         self
     }
 
+    /// For what goes wrong before there is a call.
+    pub(crate) fn with_function(mut self, name: &'static str) -> Self {
+        self.0.call.function = Some(name.into());
+        self
+    }
+
     pub(crate) fn with_index(mut self, index: u64) -> Self {
         self.0.call.index = Some(index);
         self
@@ -251,9 +257,17 @@ impl fmt::Debug for Error {
         }
         if let Some(url) = self.log_url() {
             write!(f, "\n  logs: {url}")?;
+            if is_gone(url) {
+                f.write_str(" (went with its deployment; `.keep_logs()` keeps them)")?;
+            }
         }
         Ok(())
     }
+}
+
+/// Whether it is a file of this machine that is not there any more.
+fn is_gone(url: &str) -> bool {
+    url.strip_prefix("file://").is_some_and(|path| !std::path::Path::new(path).exists())
 }
 
 impl StdError for Error {
@@ -310,12 +324,23 @@ mod tests {
         assert!(error.source().is_none() && error.value().is_none() && error.attempts() == 0);
 
         let mut error = error.with_source(std::io::Error::other("a closed door")).with_hint("knock");
-        error.0.call.log_url = Some("file:///log".into());
+        error.0.call.log_url = Some("https://log".into());
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("a closed door"));
         assert_eq!(
             format!("{error:?}"),
-            "took too long [timeout]\n  caused by: a closed door\n  hint: knock\n  logs: file:///log"
+            "took too long [timeout]\n  caused by: a closed door\n  hint: knock\n  logs: https://log"
         );
+    }
+
+    #[test]
+    fn logs_that_are_gone_are_said_to_be() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let url = format!("file://{}", file.path().display());
+        let mut error = Error::new(ErrorKind::Panic, "panicked");
+        error.0.call.log_url = Some(url.clone());
+        assert_eq!(format!("{error:?}"), format!("panicked [panic]\n  logs: {url}"));
+        file.close().unwrap();
+        assert!(format!("{error:?}").ends_with("(went with its deployment; `.keep_logs()` keeps them)"), "{error:?}");
     }
 
     #[test]

@@ -228,7 +228,7 @@ impl Arguments {
         match back {
             Ok(back) => back,
             Err(error) => {
-                self.encoded = Err(not_sent(name, error));
+                self.encoded = Err(not_sent(name, &error));
                 None
             }
         }
@@ -240,12 +240,12 @@ impl Arguments {
 }
 
 /// An argument does not survive the wire; whether its encoder or its decoder says so, nothing was sent.
-fn not_sent(name: &str, error: Error) -> Error {
-    let mut named = Error::new(ErrorKind::Encode, format!("argument `{name}`: {}", error.message()));
-    if let Some(hint) = error.hint() {
-        named = named.with_hint(hint);
+fn not_sent(name: &str, error: &Error) -> Error {
+    let named = Error::new(ErrorKind::Encode, format!("argument `{name}`: {}", error.message()));
+    match error.hint() {
+        Some(hint) => named.with_hint(hint),
+        None => named,
     }
-    named.with_source(error)
 }
 
 /// The arguments of one call while they are decoded.

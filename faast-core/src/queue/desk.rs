@@ -23,6 +23,9 @@ use crate::runtime::Runtime;
 /// What a request hears of: records, or that there will be none.
 type Heard<R> = Result<R, InvokeError>;
 
+/// Where a request hears it.
+type Hearing<A> = mpsc::UnboundedReceiver<Heard<<A as Answers>::Record>>;
+
 /// The requests of one queue, and those who listen for their answers.
 #[derive(Debug)]
 pub struct Desk<A: Answers> {
@@ -92,7 +95,7 @@ impl<A: Answers> Desk<A> {
     }
 
     /// A request is about to be sent; gives how many listeners have to start for it too. `None` after the cleanup.
-    fn expect(&self) -> Option<(u64, mpsc::UnboundedReceiver<Heard<A::Record>>, usize)> {
+    fn expect(&self) -> Option<(u64, Hearing<A>, usize)> {
         let mut state = self.lock();
         if state.closed {
             return None;
@@ -176,7 +179,7 @@ fn ended() -> InvokeError {
 /// A request that waits. Dropped, it waits no more, and what came and was not looked at came for nobody.
 pub struct Asked<A: Answers> {
     id: u64,
-    records: mpsc::UnboundedReceiver<Heard<A::Record>>,
+    records: Hearing<A>,
     /// Until the platform has said whether it takes the request.
     sending: Option<BoxFuture<'static, Result<(), InvokeError>>>,
     is_taken: bool,
@@ -192,11 +195,11 @@ impl<A: Answers> Asked<A> {
     pub async fn next(&mut self) -> Result<A::Record, InvokeError> {
         loop {
             let Some(sending) = &mut self.sending else {
-                return self.records.recv().await.unwrap_or_else(|| Err(ended()));
+                return self.records.recv().await.ok_or_else(ended)?;
             };
             tokio::select! {
                 biased;
-                heard = self.records.recv() => return heard.unwrap_or_else(|| Err(ended())),
+                heard = self.records.recv() => return heard.ok_or_else(ended)?,
                 taken = sending => {
                     self.sending = None;
                     taken?;
@@ -222,7 +225,9 @@ impl<A: Answers> Drop for Asked<A> {
         self.desk.lock().waiting.remove(&self.id);
         self.records.close();
         while let Ok(heard) = self.records.try_recv() {
-            heard.into_iter().for_each(|record| self.desk.unclaimed(record));
+            if let Ok(record) = heard {
+                self.desk.unclaimed(record);
+            }
         }
     }
 }

@@ -21,6 +21,7 @@ pub use self::memory::watched_memory;
 pub(crate) use self::run::block_on;
 pub use self::serve::serve;
 pub use self::start::since_start;
+pub(crate) use self::watch::SLOW;
 pub use self::watch::WorkerControl;
 #[cfg(doc)]
 use crate::provider::WorkerTransport;

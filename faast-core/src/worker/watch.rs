@@ -250,14 +250,22 @@ impl Watch {
     }
 }
 
+/// What to do about a call that takes too long.
+pub(crate) const SLOW: &str = "raise `timeout`, or give a call less to do";
+
+/// What to do about a call that needs too much memory.
+const LARGE: &str = "raise `memory_mb`, or give a call less at a time";
+
 fn timed_out(timeout: Duration) -> Failure {
-    Failure::new(ErrorKind::Timeout, format!("took longer than its time-out of {timeout:?}"))
+    let message = format!("took longer than its time-out of {timeout:?}");
+    Failure { chain: vec![SLOW.into()], ..Failure::new(ErrorKind::Timeout, message) }
 }
 
 fn out_of_memory(resident: u64, limit: u64) -> Option<Failure> {
     const MIB: u64 = 1024 * 1024;
     (resident > limit).then(|| {
         let (used, allowed) = (resident.div_ceil(MIB), limit / MIB);
-        Failure::new(ErrorKind::OutOfMemory, format!("needed {used} MiB of memory and may have {allowed} MiB"))
+        let message = format!("needed {used} MiB of memory and may have {allowed} MiB");
+        Failure { chain: vec![LARGE.into()], ..Failure::new(ErrorKind::OutOfMemory, message) }
     })
 }

@@ -47,11 +47,11 @@ fn topics_and_subscriptions_change_by_a_mask_and_stay_as_they_are_without_one() 
     for (kind, collection) in [("topic", "topics"), ("subscription", "subscriptions")] {
         let path = format!("{collection}/sub-a");
         let name = format!("projects/faast-project/{path}");
-        let patch = |name: &str, mask: &str, labels: Value| {
+        let change = |name: &str, mask: &str, labels: Value| {
             let body = json!({ kind: { "name": name, "labels": labels }, "updateMask": mask });
             project.pubsub("PATCH", &path, &body)
         };
-        assert_eq!(patch(&name, "labels", json!({ "b": "2" })).ok()["labels"], json!({ "b": "2" }));
+        assert_eq!(change(&name, "labels", json!({ "b": "2" })).ok()["labels"], json!({ "b": "2" }));
         let shown = project.pubsub("GET", &path, &Value::Null).ok();
         assert_eq!(shown["labels"], json!({ "b": "2" }));
         for (name, mask, words) in [
@@ -59,10 +59,10 @@ fn topics_and_subscriptions_change_by_a_mask_and_stay_as_they_are_without_one() 
             (name.as_str(), "color", "'color' is not a known"),
             ("projects/faast-project/topics/other", "labels", "Invalid resource name"),
         ] {
-            let (status, text) = patch(name, mask, json!({})).refusal();
+            let (status, text) = change(name, mask, json!({})).refusal();
             assert!(status == 400 && text.contains(words), "{kind}, {mask}: {status} {text}");
         }
-        assert_eq!(patch(&name, "labels", json!({ "B": "2" })).status, 400);
+        assert_eq!(change(&name, "labels", json!({ "B": "2" })).status, 400);
         assert_eq!(project.pubsub("GET", &path, &Value::Null).ok(), shown, "a refusal changes nothing");
     }
     let subscription = project.pubsub("GET", "subscriptions/sub-a", &Value::Null).ok();

@@ -14,6 +14,10 @@
 
 mod classify;
 mod invoke;
+/// How a provider is written, with a smaller one as its example: the tests of the page are this crate's.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/providers.md")]
+mod page {}
 mod pool;
 mod provider;
 mod worker;

@@ -10,6 +10,7 @@ mod access;
 mod case;
 mod crates;
 mod dependency;
+mod error_case;
 mod layout;
 mod named_test;
 mod scan;
@@ -90,6 +91,7 @@ const OF_FILES: &[fn(&Tree) -> Vec<Finding>] = &[
     named_test::findings,
     case::findings,
     dependency::findings,
+    error_case::findings,
 ];
 
 #[cfg(test)]

@@ -18,13 +18,11 @@ struct Source {
 
 type Row = Vec<String>;
 
+/// Where the kinds of errors are.
+pub(super) const ERROR_KINDS: &str = "faast-core/src/error/kind.rs";
+
 const SOURCES: &[Source] = &[
-    Source {
-        name: "errors",
-        file: "faast-core/src/error/kind.rs",
-        make: error_kinds,
-        heading: &["`ErrorKind`", "What happened"],
-    },
+    Source { name: "errors", file: ERROR_KINDS, make: error_kinds, heading: &["`ErrorKind`", "What happened"] },
     Source {
         name: "environment",
         file: "faast-core/src/env.rs",
@@ -131,7 +129,7 @@ fn make(name: &str, tree: &Tree) -> Result<String, String> {
 }
 
 /// `Name = 1, "text";` below its docs, within `kinds! { .. }`.
-fn error_kinds(text: &str) -> Vec<Row> {
+pub(super) fn error_kinds(text: &str) -> Vec<Row> {
     let block =
         text.split_once("\nkinds! {").and_then(|(_, rest)| rest.split_once("\n}")).map_or("", |(block, _)| block);
     documented(block, "///", |line| line.split_once(" = ").map(|(name, _)| name.to_owned()))
