@@ -3,11 +3,11 @@
 //! [`conformance!`] expands into one named test for each promise of the provider contract; every one of them can be
 //! called singly, see [`mod@conformance`]. [`memory::Memory`] runs functions on threads of the client, with whatever
 //! capabilities a test needs. [`fault::Faulty`] wraps any provider and loses, delays and repeats, by a seed.
-//! [`hostile`] damages what is read from outside. [`mod@soak`] says whether what a process holds grows. [`frame`] and
-//! [`mod@play`] are requests by hand, and functions to ask for. Whole jobs are tested with [`tap`], a wire that can be heard
+//! [`hostile`] damages what is read from outside. [`mod@soak`] says whether what a process holds grows. [`mod@play`] has
+//! functions to ask for. Whole jobs are tested with [`tap`], a wire that can be heard
 //! and cut, [`notes`] of what really ran, and [`matrix`], jobs by seed.
 //! Behind feature `emulator-aws`, `emulator_aws` is the part of AWS that faast uses, on a port of this machine; behind
-//! `emulator-google`, `emulator_google` that of Google Cloud.
+//! `emulator-google`, `emulator_google` that of Google Cloud; with either, `frame` has requests by hand.
 
 #![forbid(unsafe_code)]
 
@@ -19,6 +19,7 @@ pub mod emulator_aws;
 #[cfg(feature = "emulator-google")]
 pub mod emulator_google;
 pub mod fault;
+#[cfg(any(feature = "emulator-aws", feature = "emulator-google"))]
 pub mod frame;
 pub mod hostile;
 pub mod matrix;

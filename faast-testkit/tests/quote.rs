@@ -57,6 +57,21 @@ fn results_of_a_quote_keep_their_places() {
 }
 
 #[test]
+fn a_journal_behind_a_quote_keeps_what_the_sample_has_not_done() {
+    run(async {
+        let cloud = cloud(Memory::new()).await;
+        let (folder, counter) = (tempfile::tempdir().unwrap(), probe::counter());
+        let path = folder.path().join("journal");
+        for run in [20, 24] {
+            let quote = cloud.quote((0..20).map(|_| probe::count_once(counter)), 4).await.unwrap();
+            assert_eq!(quote.go().journal(&path).try_collect().await.unwrap().len(), 20);
+            assert_eq!(probe::counted(counter), run);
+        }
+        cloud.cleanup().await.unwrap();
+    });
+}
+
+#[test]
 fn a_quote_that_is_dropped_leaves_the_rest_undone() {
     run(async {
         let cloud = cloud(Memory::new()).await;

@@ -267,9 +267,9 @@ pub(crate) fn killed_at_every_call<S: Site>(mode: Mode) {
         }
         let home = if number % 2 == 0 { &same } else { &other };
         if number % 4 < 2 {
-            scene.sweep(home, &left)
+            scene.sweep(home, &left);
         } else {
-            scene.remove(home, &left)
+            scene.remove(home, &left);
         }
         assert_eq!(scene.left(), BTreeSet::new(), "{point:?}");
         let after = scene.command(&same, &[]);

@@ -117,7 +117,7 @@ where
     /// a new `version`, or ask for [`strict_build`](Self::strict_build).
     ///
     /// It takes 28 bytes of memory for each result that the file had, and nothing for those that it gets. Generators
-    /// have no journal: a stream's items are not kept.
+    /// have no journal: a stream's items are not kept. Behind a quote, the sample has been run before, and is not kept.
     ///
     /// The file is opened when the map is first polled; if that fails, or if it can't be written later on, the map ends
     /// with an [`ErrorKind::Io`](crate::ErrorKind::Io).

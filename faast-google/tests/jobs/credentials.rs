@@ -121,11 +121,12 @@ async fn the_project_that_pays_is_named_in_every_plain_call() {
     let tap = Tap::before(&google.endpoint());
     let mut credentials = login(&google);
     credentials["quota_project_id"] = json!("the-one-that-pays");
-    deploys_and_calls(&google, on(&tap.endpoint(), credentials)).await;
+    let builder = on(&tap.endpoint(), credentials).endpoint_url_of("registry", google.endpoint());
+    deploys_and_calls(&google, builder).await;
     let heard = String::from_utf8_lossy(&tap.heard()).to_ascii_lowercase();
     let heads = heard.split("\r\n\r\n").filter(|part| part.contains(" http/1.1\r\n")).collect::<Vec<_>>();
     // Cloud Run's own calls are the SDK's.
-    let plain = heads.into_iter().filter(|head| head.contains("/v1/") || head.contains("/artifacts-uploads/"));
+    let plain = heads.into_iter().filter(|head| head.contains("/v1/"));
     let (named, unnamed): (Vec<&str>, Vec<&str>) =
         plain.partition(|head| head.contains("x-goog-user-project: the-one-that-pays"));
     assert!(!named.is_empty() && unnamed.is_empty(), "{unnamed:?}");

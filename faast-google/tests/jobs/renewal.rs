@@ -24,6 +24,7 @@ static HELLO: FunctionEntry =
 
 inventory::submit! { Registered(&HELLO) }
 
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every function")]
 fn hello(args: &[u8], out: &mut Vec<u8>) -> Ended {
     out.extend_from_slice(b"hello ");
     out.extend_from_slice(args);
@@ -79,7 +80,6 @@ async fn renewed(mode: Mode, kinds: &[&str]) {
     let found: Vec<_> = after.iter().map(|it| it.kind.as_str()).collect();
     assert_eq!(found, kinds, "everything that takes labels has them");
     assert!(after.iter().all(|it| it.deployment.as_ref() == Some(&id) && it.created.is_some()), "{after:?}");
-    println!("{mode:?}: {} resources renewed", after.len());
 
     assert!(says_hello(&function, &id).await, "it goes on");
     let report = function.cleanup().await;

@@ -16,6 +16,9 @@ use super::{declines, double};
 /// The endpoint for [`program`]; unset in a test run.
 const ENDPOINT: &str = "FAAST_TEST_ENDPOINT";
 
+/// Where [`program`] pushes its image: Cloud Run takes no image of another host than the registry's.
+const REGISTRY: &str = "FAAST_TEST_REGISTRY";
+
 /// How requests of [`program`] are let in.
 const ENTRY: &str = "FAAST_TEST_ENTRY";
 
@@ -30,6 +33,7 @@ const CLIENT: &str = "764086051850-6qr4p6gpi6hn506pt8ejuq83di341hur.apps.googleu
 async fn program() {
     let Ok(endpoint) = std::env::var(ENDPOINT) else { return };
     let builder = Builder::new(Google::new()).project(PROJECT).region(REGION).endpoint_url(endpoint).memory_mb(512);
+    let builder = builder.endpoint_url_of("registry", std::env::var(REGISTRY).unwrap());
     let builder = builder.env(OF_FUNCTIONS, std::env::var(OF_FUNCTIONS).unwrap());
     let by_secret = std::env::var(ENTRY).is_ok_and(|entry| entry == "secret");
     let cloud = if by_secret { builder.invoker_secret() } else { builder }.deploy().await.unwrap();
@@ -100,6 +104,7 @@ async fn nothing_secret_is_anywhere(entry: &str) {
     fs::write(&file, login.to_string()).unwrap();
     let mut program = Command::new(std::env::current_exe().unwrap());
     program.args(["secret::program", "--exact", "--nocapture"]).env(ENDPOINT, tap.endpoint()).env(ENTRY, entry);
+    program.env(REGISTRY, google.endpoint());
     program.env(OF_FUNCTIONS, &password).env("GOOGLE_APPLICATION_CREDENTIALS", &file).env("HOME", folder.path());
     let output = program.env("FAAST_HOME", &home).env("DEBUG", "faast:*").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);

@@ -25,8 +25,8 @@ static HEAD: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Runs the call in a request.
-pub(super) fn answer(body: Bytes) -> Result<Vec<u8>> {
-    let text = std::str::from_utf8(&body)?.trim_matches('"');
+pub(super) fn answer(body: &Bytes) -> Result<Vec<u8>> {
+    let text = std::str::from_utf8(body)?.trim_matches('"');
     let mut sealed = Bytes::from(base64::decode(text)?);
     ensure!(sealed.split_to(1)[..] == [0], "it is compressed");
     let (call, done) = run(&frame::decode_request(sealed)?)?;

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Makes the whole answer to the body of a request.
-pub(in super::super) type Answer = fn(Bytes) -> Result<Vec<u8>>;
+pub(in super::super) type Answer = fn(&Bytes) -> Result<Vec<u8>>;
 
 /// Prints where it listens, and serves until standard input ends.
 pub(in super::super) fn main(answer: Answer) -> Result<()> {
@@ -35,7 +35,7 @@ async fn serve(mut stream: TcpStream, answer: Answer) -> Result<()> {
     let mut received = BytesMut::with_capacity(8192);
     loop {
         while let Some(body) = take_request(&mut received)? {
-            stream.write_all(&answer(body)?).await?;
+            stream.write_all(&answer(&body)?).await?;
         }
         if stream.read_buf(&mut received).await? == 0 {
             return Ok(());

@@ -8,8 +8,8 @@ use faast_core::wire::{frame, sealed};
 use super::super::cloud::server::run;
 
 /// Runs the call in a request.
-pub(super) fn answer(body: Bytes) -> Result<Vec<u8>> {
-    let (call, done) = run(&frame::decode_request(sealed::open(body)?)?)?;
+pub(super) fn answer(body: &Bytes) -> Result<Vec<u8>> {
+    let (call, done) = run(&frame::decode_request(sealed::open(body.clone())?)?)?;
     let instance = InstanceId("0123456789abcdef0123456789abcdef".into());
     let mut answer =
         b"HTTP/1.1 200 OK\r\nfaast: 1\r\nContent-Type: application/octet-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
