@@ -63,7 +63,6 @@ const STEPS: &[Step] = &[
     Step { name: "google, independent", what: What::Google("--independent") },
     Step { name: "a third party's provider", what: What::Outside("third-party/http-pool/Cargo.toml") },
     Step { name: "in place of throttle", what: What::Outside("third-party/throttling/Cargo.toml") },
-    Step { name: "aws, frozen between calls", what: What::Outside("third-party/lambda-simulator/Cargo.toml") },
     Step { name: "features: none", what: What::Run("cargo check -p faast --no-default-features") },
     Step { name: "features: local", what: What::Run("cargo check -p faast --no-default-features --features local") },
     Step { name: "features: aws", what: What::Run("cargo check -p faast --no-default-features --features aws") },
