@@ -153,7 +153,8 @@ async fn while_nothing_can_be_reached_a_call_ends_by_its_deadline() {
     let error = cloud.run(double::call(1)).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Deadline, 0), "{error:?}");
     tap.mend();
-    assert_eq!(cloud.run(double::call(2)).await.unwrap(), 4);
+    // A first worker may need longer than the deadline on a busy machine; it is there for the call after it.
+    until(async || cloud.run(double::call(2)).await.is_ok_and(|four| four == 4)).await;
     cloud.cleanup().await.unwrap();
 }
 
