@@ -45,20 +45,17 @@ async fn concurrency_is_reached_and_never_passed() {
 }
 
 #[tokio::test]
-async fn no_second_has_more_starts_than_the_rate_and_the_burst_allow() {
+async fn no_call_starts_before_the_rate_and_the_burst_allow_it() {
     let cloud = faast::local().concurrency(4).rate(40.0).burst(5).deploy().await.unwrap();
+    let begun = SystemTime::now();
     let spans = cloud.map((0..80).map(|_| span::call(1))).try_collect().await.unwrap();
     let mut starts: Vec<_> = spans.iter().map(|(start, _)| *start).collect();
     starts.sort_unstable();
-    // What the workers see is admission plus the way to them; so much may it vary.
-    let slack = Duration::from_millis(100);
-    for (n, first) in starts.iter().enumerate() {
-        let within =
-            starts[n..].iter().take_while(|at| at.duration_since(*first).unwrap() + slack < Duration::from_secs(1));
-        assert!(within.count() <= 44, "after {n} calls");
+    for (n, start) in starts.iter().enumerate() {
+        let earliest = Duration::from_millis(25 * n.saturating_sub(4) as u64);
+        let at = start.duration_since(begun).unwrap();
+        assert!(at >= earliest, "call {n} started after {at:?}, not {earliest:?}");
     }
-    let total = starts[79].duration_since(starts[0]).unwrap();
-    assert!(total > Duration::from_millis(1700), "80 calls at 40 a second, 5 of them at once, in {total:?}");
     cloud.cleanup().await.unwrap();
 }
 

@@ -284,31 +284,9 @@ impl State {
             hedged: false,
             items: 0,
         };
-        let (bytes, deadline) = (state.args.len(), state.deadline);
+        let (refusal, deadline) = (self.refusal(&state), state.deadline);
         let call = CallRef { slot: self.calls.insert(state), id };
-        if self.closed {
-            let error = Error::new(ErrorKind::Canceled, "its deployment has been cleaned up");
-            self.settle(call, Err(error), None, now, out);
-            return call;
-        }
-        if self.policy.budget_usd.is_some()
-            && let Some(timeout) = self.live(call).map(|state| state.timeout(&self.policy))
-            && timeout > self.policy.timeout
-        {
-            let deployed = self.policy.timeout;
-            let message = format!(
-                "its `timeout` of {timeout:?} is above the deployment's of {deployed:?}, which the budget is for"
-            );
-            let error = Error::new(ErrorKind::Config, message).with_hint("raise `timeout` on the builder");
-            self.settle(call, Err(error), None, now, out);
-            return call;
-        }
-        if let Some(limit) = self.policy.max_request_bytes
-            && bytes as u64 > limit
-        {
-            let message = format!("the arguments have {bytes} bytes and the transport carries at most {limit}");
-            let error = Error::new(ErrorKind::TooLarge, message)
-                .with_hint("send less, or use a provider or mode that spills to object storage");
+        if let Some(error) = refusal {
             self.settle(call, Err(error), None, now, out);
             return call;
         }
@@ -317,6 +295,25 @@ impl State {
             self.wake_at(deadline);
         }
         call
+    }
+
+    /// Why a call can't be sent at all, if so.
+    fn refusal(&self, call: &CallState) -> Option<Error> {
+        let (timeout, deployed) = (call.timeout(&self.policy), self.policy.timeout);
+        let bytes = call.args.len() as u64;
+        if self.closed {
+            return Some(Error::new(ErrorKind::Canceled, "its deployment has been cleaned up"));
+        }
+        if self.policy.budget_usd.is_some() && timeout > deployed {
+            let message = format!(
+                "its `timeout` of {timeout:?} is above the deployment's of {deployed:?}, which the budget is for"
+            );
+            return Some(Error::new(ErrorKind::Config, message).with_hint("raise `timeout` on the builder"));
+        }
+        let limit = self.policy.max_request_bytes.filter(|limit| bytes > *limit)?;
+        let message = format!("the arguments have {bytes} bytes and the transport carries at most {limit}");
+        let hint = "send less, or use a provider or mode that spills to object storage";
+        Some(Error::new(ErrorKind::TooLarge, message).with_hint(hint))
     }
 
     /// Puts a call in line.

@@ -111,15 +111,14 @@ fn more_vcpus_than_the_quota_are_refused_with_the_number_that_would_do() {
 
 #[test]
 fn a_container_that_does_not_come_up_fails_the_operation_and_leaves_the_service() {
-    let project = Project::with(|it| it.startup_limit(std::time::Duration::from_millis(300)));
+    let project = Project::new();
     let good = project.push("f");
     let arguments = |argument: &str| json!({ "template": { "containers": [{ "args": [argument] }] } });
     let entries = |files: &[(&str, u32, &[u8])]| image(files);
     let mut arm = PROGRAM.clone();
     arm[18] = 183;
     let cases = [
-        ("exits", good.clone(), arguments("exit"), "Container called exit(3)."),
-        ("sleeps", good, arguments("sleep"), "Default STARTUP TCP probe failed"),
+        ("exits", good, arguments("exit"), "Container called exit(3)."),
         (
             "missing",
             project.push_image("a", &entries(&[("work/x", 0o644, b"x")])),
@@ -130,17 +129,22 @@ fn a_container_that_does_not_come_up_fails_the_operation_and_leaves_the_service(
         ("arm", project.push_image("c", &entries(&[("faast", 0o755, &arm)])), json!({}), "exec format error"),
     ];
     for (name, image, settings, log) in cases {
-        let error = failure(&project, name, &Project::service(&image, &settings));
-        let text = error["message"].as_str().unwrap();
-        assert!(
-            error["code"] == 9 && text.contains("failed to start and listen on the port defined"),
-            "{name}: {error}"
-        );
-        assert!(text.contains(&format!("Revision '{name}-00001-")), "{text}");
-        crate::client::wait_until(|| project.log(name).iter().any(|it| it.contains(log)));
-        let service = project.get(&format!("/v2/{PARENT}/services/{name}")).ok();
-        assert_eq!(service["terminalCondition"]["state"], "CONDITION_FAILED", "{name}");
+        assert_fails(&project, name, &Project::service(&image, &settings), log);
     }
+    let impatient = Project::with(|it| it.startup_limit(std::time::Duration::from_millis(300)));
+    let service = Project::service(&impatient.push("f"), &arguments("sleep"));
+    assert_fails(&impatient, "sleeps", &service, "Default STARTUP TCP probe failed");
+}
+
+/// It is told why in the log, and is there all the same.
+fn assert_fails(project: &Project, name: &str, service: &Value, log: &str) {
+    let error = failure(project, name, service);
+    let text = error["message"].as_str().unwrap();
+    assert!(error["code"] == 9 && text.contains("failed to start and listen on the port defined"), "{name}: {error}");
+    assert!(text.contains(&format!("Revision '{name}-00001-")), "{text}");
+    crate::client::wait_until(|| project.log(name).iter().any(|it| it.contains(log)));
+    let service = project.get(&format!("/v2/{PARENT}/services/{name}")).ok();
+    assert_eq!(service["terminalCondition"]["state"], "CONDITION_FAILED", "{name}");
 }
 
 #[test]

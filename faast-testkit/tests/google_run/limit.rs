@@ -20,7 +20,7 @@ fn scaling(instances: u32) -> Value {
 
 #[test]
 fn requests_wait_for_an_instance_and_are_then_refused() {
-    let project = Project::with(|it| it.queue_limit(Duration::from_millis(200)));
+    let project = Project::with(|it| it.queue_limit(Duration::from_secs(2)));
     let service = project.deploy("f", &scaling(2));
     let held = hold(&project, &service, 2);
     let refused = project.call(&service, "/echo");

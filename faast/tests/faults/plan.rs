@@ -100,7 +100,7 @@ impl Plan {
         let lossy = trouble == Trouble::StopWorkers || (trouble == Trouble::None && rng.bool());
         let mut rate = |most: f64| most * rng.f64();
         let faults = Faults::seed(seed)
-            .loss(if trouble == Trouble::None && lossy { 0.08 } else { 0.0 })
+            .loss(if trouble == Trouble::None && lossy { 0.2 } else { 0.0 })
             .delay(rate(0.2), Duration::from_millis(15))
             .duplicates(rate(0.2))
             .throttling(rate(0.2))
