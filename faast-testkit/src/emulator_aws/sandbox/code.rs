@@ -94,12 +94,11 @@ fn unpack(archive: &Bytes, folder: &Path) -> Result<(), BadArchive> {
     for index in 0..zip.len() {
         let mut entry = zip.by_index(index).map_err(|_| BadArchive::Unreadable)?;
         let path = folder.join(entry.enclosed_name().ok_or(BadArchive::Unreadable)?);
-        let parent = path.parent().unwrap_or(folder);
-        fs::create_dir_all(parent).map_err(|_| BadArchive::Unreadable)?;
-        // A link that was unpacked before may lead elsewhere.
-        if fs::symlink_metadata(&path).is_ok_and(|it| it.is_symlink()) || !is_inside(parent, folder) {
+        // A link that was unpacked before may lead elsewhere, folders that are made on the way among them.
+        if leads_through_a_link(&path, folder) {
             return Err(BadArchive::Unreadable);
         }
+        fs::create_dir_all(path.parent().unwrap_or(folder)).map_err(|_| BadArchive::Unreadable)?;
         if entry.is_dir() {
             fs::create_dir_all(&path).map_err(|_| BadArchive::Unreadable)?;
             continue;
@@ -125,8 +124,9 @@ fn unpack(archive: &Bytes, folder: &Path) -> Result<(), BadArchive> {
     Ok(())
 }
 
-fn is_inside(path: &Path, folder: &Path) -> bool {
-    matches!((path.canonicalize(), folder.canonicalize()), (Ok(path), Ok(folder)) if path.starts_with(&folder))
+fn leads_through_a_link(path: &Path, folder: &Path) -> bool {
+    let mut inside = path.ancestors().take_while(|it| *it != folder);
+    inside.any(|it| fs::symlink_metadata(it).is_ok_and(|it| it.is_symlink()))
 }
 
 fn for_each_folder(folder: &Path, apply: &dyn Fn(&Path)) {
