@@ -38,8 +38,8 @@ const STEP: Duration = Duration::from_millis(100);
 /// Bytes of an answer's headers.
 const HEADERS: usize = 512;
 
-/// Bytes that a message is billed as at least, in each direction.
-const LEAST_MESSAGE: usize = 1000;
+/// Bytes that a request of Pub/Sub is billed as at least, whichever way its messages go.
+const LEAST_PASSED: usize = 1000;
 
 /// The meter of one service.
 #[derive(Debug, Clone, Copy)]
@@ -64,8 +64,13 @@ impl Meter {
         /// An instance of faast's image listens within a second; this is the platform's doing, on a bad day.
         const START: Duration = Duration::from_secs(10);
         const LARGEST_ANSWER: usize = 32 << 20;
-        let mut worst = self.request().add(timeout + START, LARGEST_ANSWER);
-        worst.extend([quantity(STORAGE_WRITES, 2.0, false), quantity(STORAGE_READS, 2.0, false)]);
+        // Pub/Sub delivers a request again whose worker has ended.
+        let runs = if mode == Mode::Queue { DELIVERIES } else { 1 };
+        let mut worst = Vec::new();
+        for _ in 0..runs {
+            worst.extend(self.request().add(timeout + START, LARGEST_ANSWER));
+            worst.extend([quantity(STORAGE_WRITES, 2.0, false), quantity(STORAGE_READS, 2.0, false)]);
+        }
         if mode == Mode::Queue {
             worst.push(worst_messages(wire::MOST, DELIVERIES));
         }
@@ -76,8 +81,8 @@ impl Meter {
     pub(crate) fn elsewhere(self, mode: Mode, ran: Duration) -> Usage {
         let mut usage = self.request().add(ran, 0);
         if mode == Mode::Queue {
-            // Its request, and the words that it starts and has ended.
-            usage.extend((0..3).map(|_| message(0, 1)));
+            // Its request, and the words that it starts and has ended, each published and delivered.
+            usage.extend((0..6).map(|_| passed(0)));
         }
         usage.into_iter().collect()
     }
@@ -139,17 +144,16 @@ pub(crate) fn quantity(metric: &'static str, amount: f64, measured: bool) -> Qua
     Quantity { metric: metric.into(), amount, measured }
 }
 
-/// What a message costs that is published once and delivered so often.
-pub(crate) fn message(bytes: usize, deliveries: u32) -> Quantity {
-    let billed = bytes.max(LEAST_MESSAGE) as f64 * f64::from(1 + deliveries);
-    quantity(MESSAGES, billed / GIB, false)
+/// What a request to Pub/Sub costs that has so many bytes of messages, or one of Pub/Sub's: publishing, pulling, pushing.
+pub(crate) fn passed(bytes: usize) -> Quantity {
+    quantity(MESSAGES, bytes.max(LEAST_PASSED) as f64 / GIB, false)
 }
 
-/// What messages cost for one call at the very most: the largest request and the largest answer, each delivered as often
-/// as a subscription tries.
+/// What messages cost for one call at the very most: the largest request, and the largest answer to each of its deliveries,
+/// which is delivered as often.
 fn worst_messages(most: usize, deliveries: u32) -> Quantity {
-    let (request, answer) = (message(most, deliveries), message(most, deliveries));
-    quantity(MESSAGES, request.amount + answer.amount, false)
+    let deliveries = f64::from(deliveries);
+    quantity(MESSAGES, passed(most).amount * (1.0 + deliveries + deliveries * (1.0 + deliveries)), false)
 }
 
 #[cfg(test)]
@@ -216,9 +220,9 @@ mod tests {
     }
 
     #[test]
-    fn small_messages_are_billed_as_a_thousand_bytes_each_way() {
-        is(message(10, 1).amount, 2000.0 / GIB);
-        is(message(5000, 2).amount, 15_000.0 / GIB);
+    fn a_request_with_small_messages_is_billed_as_a_thousand_bytes() {
+        is(passed(10).amount, 1000.0 / GIB);
+        is(passed(5000).amount, 5000.0 / GIB);
     }
 
     #[test]
@@ -229,7 +233,11 @@ mod tests {
         for quantity in real.quantities {
             assert!(quantity.amount <= used(&worst, &quantity.metric), "{quantity:?}");
         }
-        assert!(worst_messages(1000, 5).amount >= message(1000, 5).amount);
+        let queued = Meter::new(&plan).worst_case(Mode::Queue, Duration::from_mins(1));
+        is(used(&queued, REQUESTS), 5.0);
+        is(used(&queued, CPU), 5.0 * used(&worst, CPU));
+        // Published, and delivered five times; so is each of the five answers.
+        is(worst_messages(1000, 5).amount, 36_000.0 / GIB);
     }
 
     /// By hand: a million calls of a second with one processor and 1 GiB are 24.00 + 2.50 + 0.40 dollars.

@@ -90,8 +90,10 @@ impl CloudProvider for Google {
         capabilities.memory_limit = MemoryLimit::Enforced;
         capabilities.memory_mb = Some((128, 32 * 1024));
         capabilities.spill = true;
-        // The worker has 2 s, then the answer comes over the network.
-        capabilities.timeout_grace = Duration::from_secs(5);
+        // The worker has 2 s, then the answer comes over the network. In queue mode nobody says that a worker has ended: what
+        // is heard is the start of the next one, which may be a new instance.
+        let until_next = if capabilities.queued { NEW_INSTANCE } else { Duration::ZERO };
+        capabilities.timeout_grace = Duration::from_secs(5) + until_next;
         capabilities.defaults.memory_mb = Some(USUAL_MEMORY_MB);
         capabilities
     }

@@ -2,10 +2,14 @@
 //!
 //! What the project has of it is in `topic.rs`. Here is the way of requests: `queue/request.rs` publishes,
 //! `queue/answers.rs` pulls, and core's desk brings both together; `queue/message.rs` is what both sides read and write.
+//! Messages come at least once: `queue/starts.rs` says what it means that a request was begun again, `queue/seen.rs` which
+//! answers are old ones.
 
 mod answers;
 pub(crate) mod message;
 mod request;
+mod seen;
+mod starts;
 
 pub use self::request::Queue;
 

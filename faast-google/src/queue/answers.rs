@@ -1,15 +1,18 @@
 //! The subscription to the answers: long polls of it, and what its messages say and cost.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use faast_core::cost::Quantity;
+use faast_core::cost::{Quantity, Usage};
 use faast_core::provider::{Event, InvokeError, Metering};
 use faast_core::queue::{Answers, Received};
 use reqwest::Method;
 use serde_json::json;
 
-use super::message::{self, Message, Told};
+use super::message::{self, Message, Read, Told};
+use super::seen::Seen;
 use crate::classify::control::Refusal;
 use crate::classify::invoke as classify;
 use crate::cost::{self, Meter};
@@ -32,11 +35,54 @@ pub(super) struct Messages {
     /// `projects/<project>/subscriptions/<subscription>`.
     subscription: String,
     meter: Meter,
+    past: Mutex<Past>,
+}
+
+/// What is known of messages and requests that are over. Written by whoever hears of them.
+#[derive(Debug, Default)]
+struct Past {
+    seen: Seen,
+    /// Requests that ended as crashed: whoever begins one once more ends the same way, and nobody tells what that costs.
+    crashed: HashSet<u64>,
+    /// What is on the bill of no call: such runs, and messages of requests that were given up.
+    usage: Usage,
 }
 
 impl Messages {
     pub(super) fn new(rest: Rest, subscription: String, meter: Meter) -> Self {
-        Self { rest, subscription, meter }
+        Self { rest, subscription, meter, past: Mutex::default() }
+    }
+
+    /// Every change is complete in itself.
+    fn past<T>(&self, of: impl FnOnce(&mut Past) -> T) -> T {
+        of(&mut self.past.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A request has ended as crashed, though Pub/Sub goes on delivering it.
+    pub(super) fn crashed(&self, request: u64) {
+        self.past(|past| past.crashed.insert(request));
+    }
+
+    /// Puts on the deployment's bill what no call will tell of.
+    pub(super) fn note(&self, quantity: Quantity) {
+        self.past(|past| past.usage.add(quantity));
+    }
+
+    /// What was used beside the calls.
+    pub(super) fn usage(&self) -> Usage {
+        self.past(|past| past.usage.clone())
+    }
+
+    /// A worker began a request that is over: the delivery, its word, and if nothing more will be heard of it, the run.
+    fn begun_in_vain(&self, message: &Message) {
+        self.past(|past| {
+            past.usage.add(cost::passed(0));
+            past.usage.add(cost::passed(message.bytes));
+            if past.crashed.contains(&message.request) {
+                let run = self.meter.request().failed(Duration::ZERO, 0);
+                run.quantities.into_iter().for_each(|quantity| past.usage.add(quantity));
+            }
+        });
     }
 
     fn call(&self, verb: &str) -> Call {
@@ -53,12 +99,15 @@ impl Answers for Messages {
     async fn receive(&self) -> Result<Received<Message>, Refusal> {
         let call = self.call("pull").json(&json!({ "maxMessages": MESSAGES })).within(POLL);
         let answer = call.send().await?;
-        let (receipts, messages) = match &*answer.body {
-            [] => (Vec::new(), Vec::new()),
+        let read = match &*answer.body {
+            [] => Read::default(),
             body => message::read(body).map_err(|error| Refusal::unreadable(CONSUME, error.to_string()))?,
         };
+        let Read { acks: receipts, mut messages, bytes } = read;
+        self.past(|past| messages.retain(|message| past.seen.is_new(&message.id)));
+        let used = (!receipts.is_empty()).then(|| cost::passed(bytes));
         let records = messages.into_iter().map(|message| (message.request, message)).collect();
-        Ok(Received { records, receipts, used: None })
+        Ok(Received { records, receipts, used })
     }
 
     async fn acknowledge(&self, receipts: &[String]) -> Result<Option<Quantity>, Refusal> {
@@ -68,11 +117,15 @@ impl Answers for Messages {
 
     /// That a call began again is no answer.
     fn unclaimed(&self, message: Message) -> Option<Metering> {
-        let Told::Events(sealed) = message.told else { return None };
+        let Told::Events(sealed) = &message.told else { return None };
+        let events = Told::events(sealed.clone()).unwrap_or_default();
         let done = |event| if let Event::Done { metering, .. } = event { Some(metering) } else { None };
-        let mut metering = Told::events(sealed).unwrap_or_default().into_iter().find_map(done)?;
+        let Some(mut metering) = events.into_iter().find_map(done) else {
+            self.begun_in_vain(&message);
+            return None;
+        };
         self.meter.request().done(&mut metering, message.bytes);
-        metering.quantities.push(cost::message(message.bytes, 1));
+        metering.quantities.push(cost::passed(message.bytes));
         Some(metering)
     }
 

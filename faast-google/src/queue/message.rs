@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use faast_core::provider::Event;
+use faast_core::provider::{Event, InstanceId};
 use faast_core::wire::{frame, sealed};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -21,6 +21,8 @@ pub(crate) const REQUEST: &str = "faast-request";
 pub(crate) const SECRET: &str = "faast-secret";
 /// The attribute that says for which delivery of its request an answer is.
 pub(crate) const DELIVERY: &str = "faast-delivery";
+/// The attribute with the worker that answers.
+pub(crate) const WORKER: &str = "faast-worker";
 /// The attribute with the reason why a request was not taken.
 pub(crate) const REFUSED: &str = "faast-refused";
 
@@ -40,6 +42,11 @@ pub(crate) const fn size(sealed: usize) -> usize {
 
 /// Sealed bytes that a message can hold.
 pub(crate) const MOST_SEALED: usize = (MOST - AROUND) / 4 * 3;
+
+/// Bytes that a message is billed as: its data and its attributes.
+pub(crate) fn billed<'a>(data: usize, attributes: impl IntoIterator<Item = (&'a str, &'a str)>) -> usize {
+    data + attributes.into_iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+}
 
 /// The body that publishes one message.
 pub(crate) fn publication(data: &[u8], attributes: &[(&str, &str)]) -> Value {
@@ -71,20 +78,46 @@ struct Received<'j> {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct Data<'j> {
     #[serde(borrow)]
     data: Cow<'j, str>,
     attributes: HashMap<String, String>,
+    #[serde(borrow)]
+    message_id: Cow<'j, str>,
+}
+
+impl Data<'_> {
+    /// Bytes that are billed for it.
+    fn billed(&self) -> usize {
+        // Base64: four letters for three bytes.
+        let data = self.data.trim_end_matches('=').len() * 3 / 4;
+        billed(data, self.attributes.iter().map(|(name, value)| (&**name, &**value)))
+    }
+}
+
+/// What one answer of the service holds.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    /// What acknowledges it.
+    pub(super) acks: Vec<String>,
+    /// What of it is of faast.
+    pub(super) messages: Vec<Message>,
+    /// Bytes that are billed for all of it.
+    pub(super) bytes: usize,
 }
 
 /// One message for a request.
 #[derive(Debug)]
 pub(super) struct Message {
+    /// As Pub/Sub knows it.
+    pub(super) id: String,
     /// The number of the request.
     pub(super) request: u64,
     /// Which delivery of the request it is about, where Pub/Sub counts them.
     pub(super) delivery: Option<u64>,
+    /// Who says it.
+    pub(super) worker: Option<InstanceId>,
     pub(super) told: Told,
     /// Bytes that are billed for it.
     pub(super) bytes: usize,
@@ -108,15 +141,21 @@ impl Told {
     }
 }
 
-/// Reads an answer of the service: whatever can be acknowledged, and what of it is of faast.
-pub(super) fn read(body: &[u8]) -> Result<(Vec<String>, Vec<Message>), serde_json::Error> {
+/// Reads an answer of the service.
+pub(super) fn read(body: &[u8]) -> Result<Read, serde_json::Error> {
     let pulled: Pulled<'_> = serde_json::from_slice(body)?;
-    let acks = pulled.received_messages.iter().map(|received| received.ack_id.clone().into_owned()).collect();
-    Ok((acks, pulled.received_messages.into_iter().filter_map(|received| message(received.message)).collect()))
+    let mut read = Read::default();
+    for Received { ack_id, message } in pulled.received_messages {
+        read.acks.push(ack_id.into_owned());
+        read.bytes += message.billed();
+        read.messages.extend(self::message(message));
+    }
+    Ok(read)
 }
 
 fn message(data: Data<'_>) -> Option<Message> {
-    let Data { data, mut attributes } = data;
+    let bytes = data.billed();
+    let Data { data, mut attributes, message_id } = data;
     let request = attributes.get(REQUEST)?.parse().ok()?;
     let delivery = attributes.remove(DELIVERY);
     let told = match (attributes.remove(REFUSED), &delivery) {
@@ -124,7 +163,9 @@ fn message(data: Data<'_>) -> Option<Message> {
         (None, Some(_)) => Told::Events(STANDARD.decode(&*data).ok()?.into()),
         (None, None) => Told::Dead,
     };
-    Some(Message { request, delivery: delivery.and_then(|count| count.parse().ok()), told, bytes: data.len() })
+    let delivery = delivery.and_then(|count| count.parse().ok());
+    let worker = attributes.remove(WORKER).map(|worker| InstanceId(worker.into()));
+    Some(Message { id: message_id.into_owned(), request, delivery, worker, told, bytes })
 }
 
 #[cfg(test)]
@@ -137,7 +178,8 @@ mod tests {
 
     fn pulled(messages: &[(&[u8], Attributes<'_>)]) -> String {
         let received = messages.iter().enumerate().map(|(at, (data, attributes))| {
-            let message = &publication(data, attributes)["messages"][0];
+            let mut message = publication(data, attributes)["messages"][0].take();
+            message["messageId"] = format!("id-{at}").into();
             json!({ "ackId": format!("ack-{at}"), "message": message })
         });
         json!({ "receivedMessages": received.collect::<Vec<_>>() }).to_string()
@@ -149,13 +191,17 @@ mod tests {
             request in any::<u64>(), delivery in 1..9_u64, bytes in prop::collection::vec(any::<u8>(), 0..2000),
         ) {
             let (number, count) = (request.to_string(), delivery.to_string());
-            let json = pulled(&[(&bytes, &[(REQUEST, &number), (DELIVERY, &count)])]);
+            let attributes = [(REQUEST, &*number), (DELIVERY, &*count), (WORKER, "w")];
+            let json = pulled(&[(&bytes, &attributes)]);
             for json in [json.clone(), json.replace('/', "\\/")] {
-                let (acks, messages) = read(json.as_bytes()).unwrap();
-                prop_assert_eq!(acks, ["ack-0"]);
-                prop_assert_eq!((messages[0].request, messages[0].delivery), (request, Some(delivery)));
-                let Told::Events(read) = &messages[0].told else { unreachable!() };
-                prop_assert_eq!(&read[..], &bytes[..]);
+                let read = read(json.as_bytes()).unwrap();
+                prop_assert_eq!(read.acks, ["ack-0"]);
+                let message = &read.messages[0];
+                prop_assert_eq!((&*message.id, message.request, message.delivery), ("id-0", request, Some(delivery)));
+                prop_assert_eq!(message.worker.as_ref(), Some(&InstanceId("w".into())));
+                prop_assert_eq!((read.bytes, message.bytes), (billed(bytes.len(), attributes), read.bytes));
+                let Told::Events(sealed) = &message.told else { unreachable!() };
+                prop_assert_eq!(&sealed[..], &bytes[..]);
             }
         }
 
@@ -167,8 +213,8 @@ mod tests {
             let at = at.index(json.len());
             json[at] = byte;
             for bytes in [bytes, json] {
-                if let Ok((_, messages)) = read(&bytes) {
-                    for message in messages {
+                if let Ok(read) = read(&bytes) {
+                    for message in read.messages {
                         if let Told::Events(sealed) = message.told {
                             let _ = Told::events(sealed);
                         }
@@ -180,27 +226,28 @@ mod tests {
 
     #[test]
     fn nothing_is_an_answer_too() {
-        let (acks, messages) = read(b"{}").unwrap();
-        assert!(acks.is_empty() && messages.is_empty());
+        let read = read(b"{}").unwrap();
+        assert!(read.acks.is_empty() && read.messages.is_empty() && read.bytes == 0);
     }
 
     #[test]
     fn what_is_not_of_faast_is_acknowledged_and_nothing_else() {
-        let (acks, messages) = read(pulled(&[(b"hello", &[]), (b"", &[(REQUEST, "x")])]).as_bytes()).unwrap();
-        assert_eq!((acks.len(), messages.len()), (2, 0));
+        let read = read(pulled(&[(b"hello", &[]), (b"", &[(REQUEST, "x")])]).as_bytes()).unwrap();
+        assert_eq!((read.acks.len(), read.messages.len(), read.bytes), (2, 0, 5 + "faast-requestx".len()));
     }
 
     #[test]
     fn a_request_among_the_answers_is_a_dead_letter() {
         let attributes = [(REQUEST, "7"), (SECRET, "s"), ("CloudPubSubDeadLetterSourceDeliveryCount", "5")];
-        let (_, messages) = read(pulled(&[(b"request", &attributes)]).as_bytes()).unwrap();
-        assert!(matches!(messages[0].told, Told::Dead));
+        let read = read(pulled(&[(b"request", &attributes)]).as_bytes()).unwrap();
+        assert!(matches!(read.messages[0].told, Told::Dead));
     }
 
     #[test]
     fn the_largest_message_fits_and_one_byte_more_does_not() {
         assert!(size(MOST_SEALED) <= MOST && size(MOST_SEALED + 3) > MOST);
-        let attributes = [(REQUEST, "18446744073709551615"), (REFUSED, &*reason(&"ü".repeat(5000)))];
+        let (worker, reason) = ("f".repeat(32), reason(&"ü".repeat(5000)));
+        let attributes = [(REQUEST, "18446744073709551615"), (WORKER, &*worker), (REFUSED, &*reason)];
         let around = publication(&[], &attributes).to_string().len();
         assert!(around <= AROUND, "{around}");
     }

@@ -1,29 +1,32 @@
 //! Requests in queue mode: a message is published, and the worker's events are waited for, which come as messages too.
 //!
-//! A worker that dies says nothing: Pub/Sub then gives its request to another one, whose word that it starts is the news
-//! that the first has ended.
+//! The request is at its end with the first answer, whichever worker gives it. Where those who began it have ended without
+//! one, as `starts.rs` reckons, or where Pub/Sub has given it up, its call has crashed.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use faast_core::cost::Usage;
-use faast_core::provider::{Event, Incoming, InstanceId, InvokeError, Metering, Request, answered};
+use faast_core::cost::{Quantity, Usage};
+use faast_core::provider::{CallId, Event, Incoming, InstanceId, InvokeError, Metering, Ran, Request, answered};
 use faast_core::queue::{Asked, Desk};
 use futures_core::stream::BoxStream;
 use futures_util::StreamExt as _;
 use reqwest::Method;
 use tokio::sync::Semaphore;
 
+use super::DELIVERIES;
 use super::answers::Messages;
 use super::message::{self, MOST_SEALED, Message, Told};
+use super::starts::{Start, Starts};
 use crate::classify::invoke as classify;
-use crate::cost::{self, Bill, Meter};
+use crate::cost::{self, Meter};
 use crate::credentials::Secret;
 use crate::endpoint::Service;
 use crate::invoke::{Plan, check, seal};
 use crate::resource::Kind;
 use crate::rest::Rest;
+use crate::service::TO_SAY_SO;
 
 /// Requests that are published at a time: each takes milliseconds, however long it then runs, and each has a connection.
 const SENDERS: usize = 64;
@@ -73,7 +76,9 @@ impl Queue {
 
     /// What was used beyond requests that somebody waited for.
     pub fn usage(&self) -> Usage {
-        self.0.desk.usage()
+        let mut usage = self.0.desk.usage();
+        usage.extend(&self.0.desk.answers().usage());
+        usage
     }
 
     /// Ends listening, and every request.
@@ -83,27 +88,35 @@ impl Queue {
 
     #[expect(clippy::result_large_err, reason = "the error of the contract, made once for a failed request")]
     fn begin(&self, request: &Request) -> Result<Waiting, InvokeError> {
-        let Inner { plan, meter, desk, .. } = &*self.0;
+        let Inner { plan, meter, desk, secret, .. } = &*self.0;
         check(request, plan.timeout)?;
         let sealed = seal(request, MOST_SEALED)?;
+        let mut bytes = 0;
+        let asked = desk.ask(&plan.runtime, |id| {
+            let mut attributes = vec![(message::REQUEST, id.to_string())];
+            attributes.extend(secret.as_ref().map(|secret| (message::SECRET, secret.expose().to_owned())));
+            bytes = message::billed(sealed.len(), attributes.iter().map(|(name, value)| (*name, &**value)));
+            self.clone().publish(sealed, attributes)
+        })?;
         Ok(Waiting {
-            bytes: vec![message::size(sealed.len())],
-            asked: desk.ask(&plan.runtime, |id| self.clone().publish(id, sealed))?,
-            begun: None,
-            bill: meter.request(),
-            sent: Instant::now(),
+            asked,
+            bytes,
+            starts: Starts::default(),
+            told: None,
+            delivered: 0,
+            heard: Vec::new(),
+            meter: *meter,
+            longest: plan.timeout + TO_SAY_SO,
             ready: VecDeque::new(),
             ended: false,
         })
     }
 
-    async fn publish(self, id: u64, sealed: Vec<u8>) -> Result<(), InvokeError> {
-        let Inner { rest, topic, secret, senders, .. } = &*self.0;
+    async fn publish(self, sealed: Vec<u8>, attributes: Vec<(&'static str, String)>) -> Result<(), InvokeError> {
+        let Inner { rest, topic, senders, .. } = &*self.0;
         // Never closed.
         let _turn = senders.acquire().await;
-        let id = id.to_string();
-        let mut attributes = vec![(message::REQUEST, &*id)];
-        attributes.extend(secret.as_ref().map(|secret| (message::SECRET, secret.expose())));
+        let attributes: Vec<_> = attributes.iter().map(|(name, value)| (*name, &**value)).collect();
         let path = format!("/v1/{topic}:publish");
         let call = rest.call("pubsub.topics.publish", Method::POST, Service::PubSub, &path).once();
         let published = call.json(&message::publication(&sealed, &attributes)).send().await;
@@ -114,14 +127,29 @@ impl Queue {
 /// A request that waits for its messages.
 struct Waiting {
     asked: Asked<Messages>,
-    /// Who began the call, in which delivery of the request.
-    begun: Option<(InstanceId, Option<u64>)>,
-    bill: Bill,
-    sent: Instant,
-    /// Of messages that are not on the bill yet, the request's own first.
-    bytes: Vec<usize>,
+    /// Bytes that are billed for its own message.
+    bytes: usize,
+    starts: Starts,
+    /// Who runs it, as core was told last.
+    told: Option<InstanceId>,
+    /// How often the request was delivered, as far as was heard.
+    delivered: u32,
+    /// Bytes that are billed for each message that came for it.
+    heard: Vec<usize>,
+    meter: Meter,
+    /// No worker runs it longer.
+    longest: Duration,
     ready: VecDeque<Item>,
     ended: bool,
+}
+
+impl Drop for Waiting {
+    /// Given up. What it costs to run comes with the answer, if there is one.
+    fn drop(&mut self) {
+        if !self.ended {
+            self.messages().into_iter().for_each(|messages| self.asked.answers().note(messages));
+        }
+    }
 }
 
 impl Incoming for Waiting {
@@ -143,32 +171,54 @@ impl Incoming for Waiting {
 
 impl Waiting {
     fn hear(&mut self, message: Message) {
-        self.bytes.push(message.bytes);
-        let events = match message.told {
+        let Message { request, delivery, worker, told, bytes, .. } = message;
+        self.heard.push(bytes);
+        let count = delivery.and_then(|count| count.try_into().ok()).unwrap_or(1);
+        self.delivered = self.delivered.max(count);
+        let events = match told {
             Told::Events(sealed) => Told::events(sealed),
             Told::Refused(why) => return self.fail(classify::unread(&why)),
-            Told::Dead => return self.fail(classify::dead(self.begun.is_some())),
+            Told::Dead => {
+                self.delivered = self.delivered.max(DELIVERIES);
+                return self.fail(classify::dead(self.starts.count() > 0));
+            }
         };
-        match events {
-            Ok(events) => events.into_iter().for_each(|event| self.event(event, message.delivery)),
-            Err(error) => self.fail(classify::undecodable(error)),
+        let events = match events {
+            Ok(events) => events,
+            Err(error) => return self.fail(classify::undecodable(error)),
+        };
+        for event in events {
+            self.event(event, delivery, worker.as_ref());
+        }
+        if !self.ended && self.starts.say_crash() {
+            self.asked.answers().crashed(request);
+            self.fail(classify::redelivered());
         }
     }
 
-    fn event(&mut self, mut event: Event, delivery: Option<u64>) {
+    fn event(&mut self, mut event: Event, delivery: Option<u64>, worker: Option<&InstanceId>) {
         if self.ended {
             return;
         }
         match &mut event {
-            Event::Started { instance, .. } => match &self.begun {
-                None => self.begun = Some((instance.clone(), delivery)),
-                Some(begun) if follows((instance, delivery), begun) => return self.fail(classify::redelivered()),
-                // The same word twice, or the same request at the same time.
-                Some(_) => return,
-            },
-            Event::Done { metering, .. } => {
-                self.bill.done(metering, self.bytes.iter().skip(1).sum());
-                self.add_messages(metering);
+            Event::Started { instance, execution, .. } => {
+                let (instance, execution) = (instance.clone(), execution.clone());
+                let start = Start { instance: instance.clone(), execution, delivery, at: Instant::now() };
+                if !self.starts.add(start) {
+                    return;
+                }
+                // The clock of the call runs anew.
+                self.told = Some(instance);
+            }
+            Event::Done { call, metering, .. } => {
+                if let Some(worker) = worker {
+                    self.tell_who(*call, worker);
+                }
+                self.meter.request().done(metering, self.heard.iter().sum());
+                if delivery.is_some() {
+                    self.add_lost(delivery, metering);
+                }
+                metering.quantities.extend(self.messages());
                 self.ended = true;
             }
             Event::Item { .. } | Event::Returned { .. } => {}
@@ -177,44 +227,41 @@ impl Waiting {
         self.ready.push_back(Ok(event));
     }
 
+    /// Of several workers, this is the one that answers.
+    fn tell_who(&mut self, call: CallId, worker: &InstanceId) {
+        if self.told.as_ref() != Some(worker) {
+            let execution = self.starts.of(worker).and_then(|start| start.execution.clone());
+            self.ready.push_back(Ok(Event::Started { call, instance: worker.clone(), execution }));
+        }
+    }
+
     fn fail(&mut self, error: InvokeError) {
         self.ended = true;
-        let ran = error.ran != faast_core::provider::Ran::No && self.begun.is_some();
-        let mut metering = if ran { self.bill.failed(self.sent.elapsed(), 0) } else { Metering::default() };
-        if self.asked.is_taken() || ran {
-            self.add_messages(&mut metering);
+        let mut metering = Metering::default();
+        if error.ran != Ran::No {
+            self.add_lost(None, &mut metering);
         }
+        metering.quantities.extend(self.messages());
         self.ready.push_back(Err(error.metering(metering)));
     }
 
-    /// Puts the messages so far on the bill.
-    fn add_messages(&mut self, metering: &mut Metering) {
-        metering.quantities.extend(self.bytes.drain(..).map(|bytes| cost::message(bytes, 1)));
-    }
-}
-
-/// Whether a worker began because the one before had ended. Where Pub/Sub counts deliveries, one that is counted no higher
-/// is only the same one twice.
-fn follows(new: (&InstanceId, Option<u64>), begun: &(InstanceId, Option<u64>)) -> bool {
-    let counted_higher = new.1.zip(begun.1).is_none_or(|(new, before)| new > before);
-    *new.0 != begun.0 && counted_higher
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_another_worker_in_a_later_delivery_says_that_the_first_has_ended() {
-        let (one, other) = (InstanceId("one".into()), InstanceId("other".into()));
-        for (new, delivery, expected) in [
-            (&other, Some(2), true),
-            (&other, Some(1), false),
-            (&one, Some(2), false),
-            (&other, None, true),
-            (&one, None, false),
-        ] {
-            assert_eq!(follows((new, delivery), &(one.clone(), Some(1))), expected, "{new:?} {delivery:?}");
+    /// Puts on the bill who ran without an answer: all, or those of deliveries before the one that was answered. Others
+    /// will answer too, and what they cost comes with it.
+    fn add_lost(&self, answered: Option<u64>, metering: &mut Metering) {
+        for time in self.starts.lost(answered, Instant::now()) {
+            let lost = self.meter.request().failed(time.min(self.longest), 0);
+            metering.duration += if answered.is_none() { lost.duration } else { Duration::ZERO };
+            metering.quantities.extend(lost.quantities);
         }
+    }
+
+    /// What the messages cost: the request, published and delivered, and what came for it, as far as workers published it.
+    /// Pulling has its own bill.
+    fn messages(&self) -> Option<Quantity> {
+        let begun = u32::try_from(self.starts.count()).unwrap_or(u32::MAX);
+        let is_taken = self.asked.is_taken() || !self.heard.is_empty();
+        let requests = (0..=self.delivered.max(begun)).filter(|_| is_taken).map(|_| self.bytes);
+        let all = requests.chain(self.heard.iter().copied()).map(cost::passed);
+        all.reduce(|sum, one| Quantity { amount: sum.amount + one.amount, ..sum })
     }
 }

@@ -11,6 +11,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -32,12 +33,15 @@ pub(super) struct Ticket {
     abandoned: AtomicBool,
     /// All of it was sent. Written before the end.
     complete: AtomicBool,
+    /// Whoever brought the request was told the end. Written by the connection, where answers are messages.
+    acknowledged: AtomicBool,
 }
 
 impl Ticket {
     pub(super) fn new() -> std::io::Result<Arc<Self>> {
         let ended = eventfd(0, EventfdFlags::CLOEXEC)?;
-        Ok(Arc::new(Self { ended, abandoned: AtomicBool::new(false), complete: AtomicBool::new(false) }))
+        let [abandoned, complete, acknowledged] = [const { AtomicBool::new(false) }; 3];
+        Ok(Arc::new(Self { ended, abandoned, complete, acknowledged }))
     }
 
     /// Nobody waits any more.
@@ -51,6 +55,11 @@ impl Ticket {
 
     pub(super) fn is_complete(&self) -> bool {
         self.complete.load(Ordering::Acquire)
+    }
+
+    /// Whoever brought the request was told its end, or can't be.
+    pub(super) fn acknowledged(&self) {
+        self.acknowledged.store(true, Ordering::Release);
     }
 
     fn end(&self, complete: bool) {
@@ -97,6 +106,12 @@ pub(super) enum Way {
     Messages(Mailbox),
 }
 
+/// How long a process that is about to end waits until its last answer is acknowledged: a packet on a connection.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(1);
+
 /// An answer that is to be given.
 #[derive(Debug)]
 pub(super) struct Begin {
@@ -121,11 +136,24 @@ pub(super) struct Sink {
 #[derive(Default)]
 struct Out {
     answer: Option<Begin>,
+    /// The answer before, if it went in messages and was whole.
+    last: Option<Arc<Ticket>>,
+}
+
+impl Begin {
+    fn is_messages(&self) -> bool {
+        matches!(self.way, Way::Messages(_))
+    }
 }
 
 impl Sink {
     pub(super) fn new(instance: InstanceId) -> Self {
         Self { instance, out: Mutex::default(), idle: Condvar::new() }
+    }
+
+    /// Who answers.
+    pub(super) fn instance(&self) -> &InstanceId {
+        &self.instance
     }
 
     fn lock(&self) -> MutexGuard<'_, Out> {
@@ -165,13 +193,14 @@ impl Sink {
     }
 
     /// The platform ends this instance: waits for the answer that is being given, then says of its calls that this
-    /// worker is lost to them, and ends the process.
+    /// worker is lost to them, and ends the process. A request that came by Pub/Sub is delivered again without a word.
     pub(super) fn stop(&self, patience: Duration) -> ! {
         let out = self.lock();
         let running = |out: &mut Out| out.answer.is_some();
         let waited = self.idle.wait_timeout_while(out, patience, running);
         let (mut out, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let calls = out.answer.as_ref().map(|answer| answer.calls.clone()).unwrap_or_default();
+        let told = out.answer.as_ref().filter(|answer| !answer.is_messages());
+        let calls = told.map(|answer| answer.calls.clone()).unwrap_or_default();
         for (at, call) in calls.into_iter().enumerate() {
             let failure = Failure::new(ErrorKind::WorkerLost, "the platform ended the instance while the call ran");
             let mut event = match at {
@@ -210,7 +239,10 @@ impl Sink {
             metering.billed = Some(now - answer.billed_until + answer.start.unwrap_or_default());
         }
         let last = ends && answer.calls.len() == 1;
-        if let Err(error) = answer.way.send(Vec::new(), Some(event), last) {
+        // A message would reach the client, who takes it for the function's own. The request is delivered again.
+        let is_withheld = answer.is_messages() && answer.ticket.is_abandoned();
+        let sent = if is_withheld { Err(SendError::Closed) } else { answer.way.send(Vec::new(), Some(event), last) };
+        if let Err(error) = sent {
             if error == SendError::Closed && ends {
                 answer.calls.retain(|other| *other != call);
             }
@@ -238,6 +270,7 @@ impl Sink {
             let _ = answer.way.send(Vec::new(), None, true);
         }
         answer.ticket.end(complete);
+        out.last = (complete && answer.is_messages()).then_some(answer.ticket);
         self.idle.notify_all();
     }
 }
@@ -290,6 +323,15 @@ impl EventSink for Sink {
     }
 
     fn terminate(&self) {
+        // Held, so that nobody begins anything.
+        let out = self.lock();
+        let since = Instant::now();
+        // Or Pub/Sub would deliver the request again, though it is answered.
+        while out.last.as_ref().is_some_and(|it| !it.acknowledged.load(Ordering::Acquire))
+            && since.elapsed() < LAST_WORD
+        {
+            thread::sleep(LOOK);
+        }
         // The platform starts another process.
         process::exit(1);
     }

@@ -9,7 +9,7 @@ use std::thread;
 
 use bytes::Bytes;
 use faast_core::log::Channel;
-use faast_core::provider::SendError;
+use faast_core::provider::{InstanceId, SendError};
 use faast_core::{Error, ErrorKind, Result};
 use reqwest::Method;
 use serde_json::Value;
@@ -84,6 +84,8 @@ fn publish_all(jobs: &mpsc::Receiver<Job>, rest: fn() -> Result<Rest>, path: &st
 #[derive(Debug, Clone)]
 pub(super) struct Mailbox {
     pub(super) publisher: Arc<Publisher>,
+    /// Who answers.
+    pub(super) worker: InstanceId,
     /// The number of the request, as the client wrote it.
     pub(super) request: String,
     /// How often the request was delivered, this time included.
@@ -97,7 +99,11 @@ impl Mailbox {
         if size > limit {
             return Err(SendError::TooLarge { size, limit });
         }
-        let attributes = [(message::REQUEST, &*self.request), (message::DELIVERY, &*self.delivery)];
+        let attributes = [
+            (message::REQUEST, &*self.request),
+            (message::DELIVERY, &*self.delivery),
+            (message::WORKER, &*self.worker.0),
+        ];
         self.publisher.publish(sealed, &attributes).map_err(|error| lost(&error))
     }
 

@@ -112,16 +112,24 @@ impl Server {
         if !self.may(secret.as_deref()) {
             return say(stream, 401, "the secret of the deployment is missing, or is another one");
         }
-        let mailbox = Mailbox { publisher: Arc::clone(publisher), request: number, delivery };
-        let answered = match open(&sealed) {
-            Ok(calls) => self.run(stream, calls, Way::Messages(mailbox), execution(request), control)?,
-            Err(error) => mailbox.refuse(&format!("the request can't be read: {error}")).is_ok(),
-        };
+        let worker = self.sink.instance().clone();
+        let mailbox = Mailbox { publisher: Arc::clone(publisher), worker, request: number, delivery };
         // What was not answered is delivered again.
-        if answered { say(stream, 200, "") } else { say(stream, 500, "the answer could not be published") }
+        let acknowledge = |answered| {
+            if answered { say(stream, 200, "") } else { say(stream, 500, "the answer could not be published") }
+        };
+        match open(&sealed) {
+            Ok(calls) => {
+                let ticket = self.run(stream, calls, Way::Messages(mailbox), execution(request), control)?;
+                let said = acknowledge(ticket.is_complete());
+                ticket.acknowledged();
+                said
+            }
+            Err(error) => acknowledge(mailbox.refuse(&format!("the request can't be read: {error}")).is_ok()),
+        }
     }
 
-    /// Has a request run, and waits for its end; gives whether all of the answer was sent.
+    /// Has a request run, and waits for its end.
     fn run(
         &self,
         stream: &TcpStream,
@@ -129,13 +137,13 @@ impl Server {
         way: Way,
         execution: Option<ExecutionId>,
         control: &WorkerControl,
-    ) -> Result<bool, SendError> {
+    ) -> Result<Arc<Ticket>, SendError> {
         let received = Instant::now();
         let ticket = Ticket::new().map_err(|_| SendError::Closed)?;
         let job = Job { request, ticket: Arc::clone(&ticket), way, execution, received };
         self.jobs.send(job).map_err(|_| SendError::Closed)?;
         if ticket.wait(stream) {
-            return Ok(ticket.is_complete());
+            return Ok(ticket);
         }
         ticket.abandon();
         let since = Instant::now();

@@ -8,16 +8,20 @@
 use std::time::Duration;
 
 use faast_core::cost::CostReport;
+use faast_core::provider::Mode;
 use faast_core::{Cloud, Hedge};
 use faast_google::GoogleOptions as _;
 use faast_testkit::emulator_google::{Bill, Faults, GoogleEmulator};
 
-use super::{on, shaky, slow};
+use super::{noise, on, shaky, slow};
 
 /// Prices as the emulator's catalog has them: twice the real ones.
 const CPU_SECOND: f64 = 0.000_048;
 const GIB_SECOND: f64 = 0.000_005;
 const REQUEST: f64 = 0.000_000_8;
+
+/// A message's, of which the catalog has that of a TiB.
+const MESSAGES_GIB: f64 = 40.0 / 1024.0;
 
 /// It is not in the catalog.
 const TRANSFER_GIB: f64 = 0.12;
@@ -73,6 +77,8 @@ impl Bills {
         bill.ms_mcpu = now.ms_mcpu - then.ms_mcpu;
         bill.ms_mib = now.ms_mib - then.ms_mib;
         bill.answer_bytes = now.answer_bytes - then.answer_bytes;
+        bill.published_bytes = now.published_bytes - then.published_bytes;
+        bill.delivered_bytes = now.delivered_bytes - then.delivered_bytes;
         bill
     }
 }
@@ -151,5 +157,28 @@ async fn a_bill_is_the_one_that_a_hand_computes() {
             break;
         }
     }
+    cloud.cleanup().await.unwrap();
+}
+
+/// Every message of a job through Pub/Sub, whichever way it goes, is metered by the emulator as it is on faast's bill.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_queue_mode_every_byte_of_a_message_is_on_the_bill_once() {
+    const CALLS: u32 = 20;
+    let google = GoogleEmulator::start();
+    let cloud = on(&google.endpoint()).mode(Mode::Queue).memory_mb(512).concurrency(4).deploy().await.unwrap();
+    cloud.run(slow::call(0, 0)).await.unwrap();
+    let before = Bills::settled(&cloud, &google).await;
+    let calls = (0..CALLS).map(|n| noise::call(n.into(), if n % 2 == 0 { 10 } else { 20_000 }));
+    assert_eq!(cloud.map(calls).try_collect().await.unwrap().len(), CALLS as usize);
+    let after = Bills::settled(&cloud, &google).await;
+    let metered = after.metered_since(&before);
+    assert_eq!(metered.requests, u64::from(CALLS), "none is delivered twice");
+    let (published, delivered) = (metered.published_bytes, metered.delivered_bytes);
+    // A request and two answers each, one of which is large for every second call.
+    assert!((250_000..260_000).contains(&published), "{published}");
+    let usd = (published + delivered) as f64 / f64::from(1 << 30) * MESSAGES_GIB;
+    is_close(after.usd_since(&before, "messages"), usd, "messages");
+    is_close(after.usd_since(&before, "requests"), f64::from(CALLS) * REQUEST, "requests");
+    println!("{CALLS} calls: {published} bytes published, {delivered} delivered, ${usd:.9}");
     cloud.cleanup().await.unwrap();
 }

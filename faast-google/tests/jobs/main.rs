@@ -82,6 +82,16 @@ fn exits(status: i32) -> u32 {
     std::process::exit(status)
 }
 
+/// Ends its process at the first time that it runs for its argument.
+#[faast::function]
+fn stumbles(path: &str, n: u32) -> u32 {
+    notes::write(path, n).unwrap();
+    if notes::times(path, [n]) == [1] {
+        std::process::exit(3);
+    }
+    n
+}
+
 /// Fails in its own words.
 #[faast::function]
 fn declines(n: u32) -> Result<u32, String> {

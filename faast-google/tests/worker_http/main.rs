@@ -262,8 +262,52 @@ fn a_pushed_request_is_answered_by_messages_and_then_acknowledged() {
     assert!(started.path.ends_with(&format!("{}-responses:publish", instance::SERVICE)), "{}", started.path);
     assert_eq!(started.token.as_deref(), Some("Bearer of-the-metadata-server"));
     assert!(published.iter().all(|it| it.attribute("faast-request") == "17" && it.attribute("faast-delivery") == "1"));
-    assert!(is_started(&started.events()[0]));
+    let Event::Started { instance: worker, .. } = &started.events()[0] else { unreachable!("{published:?}") };
+    assert!(published.iter().all(|it| it.attribute("faast-worker") == &*worker.0), "{published:?}");
     assert_eq!(value(&published[1].events()[0]), b"queued");
+}
+
+#[test]
+fn a_pushed_call_over_its_time_is_acknowledged_before_its_process_ends() {
+    let service = PubSub::start();
+    let mut instance = Instance::start(&service.variables());
+    let calls = vec![call(1, &SLEEP.id(), b"", Duration::from_millis(100))];
+    let answer = instance.post("/queue", &PubSub::push(&request(calls), "17", None, 1));
+    assert_eq!((answer.status, answer.cut), (200, false), "or it would be delivered again");
+    assert_eq!(failure(&service.published()[1].events()[0]).kind, ErrorKind::Timeout);
+    assert_eq!(instance.ended().code(), Some(1));
+}
+
+#[test]
+fn what_a_function_says_after_pubsub_has_hung_up_is_no_answer() {
+    let service = PubSub::start();
+    let instance = Instance::start(&service.variables());
+    let mut connection = instance.connect();
+    connection.send("POST", "/queue", &[], &PubSub::push(&one(&ENDLESS, b""), "17", None, 1));
+    while service.published().len() < 2 {
+        std::thread::yield_now();
+    }
+    drop(connection);
+    // One thread runs functions: the first has ended when another one has.
+    while instance.post("/queue", &PubSub::push(&one(&ECHO, b"next"), "18", None, 1)).status != 200 {}
+    let of_first = service.published().into_iter().filter(|it| it.attribute("faast-request") == "17");
+    let events: Vec<_> = of_first.flat_map(|it| it.events()).collect();
+    assert!(events.iter().all(|event| !matches!(event, Event::Done { .. })), "{events:?}");
+}
+
+#[test]
+fn a_pushed_call_of_an_instance_that_ends_is_left_to_the_next_delivery() {
+    let service = PubSub::start();
+    let mut instance = Instance::start(&service.variables());
+    let mut connection = instance.connect();
+    connection.send("POST", "/queue", &[], &PubSub::push(&one(&SLEEP, b""), "17", None, 1));
+    while service.published().is_empty() {
+        std::thread::yield_now();
+    }
+    instance.signal(Signal::TERM);
+    assert!(connection.answer().cut, "it is not acknowledged");
+    assert!(instance.ended().success());
+    assert_eq!(service.published().len(), 1, "nothing but that it began");
 }
 
 #[test]

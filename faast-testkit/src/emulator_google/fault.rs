@@ -10,8 +10,8 @@ use crate::emulator::dice::{Dice, FaultScope};
 /// Rates of faults, each the share of requests that meet it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Faults {
-    /// Which requests meet faults. An invocation is a request to a service that was deployed, or messages that are
-    /// published.
+    /// Which requests meet faults. An invocation is a request to a service that was deployed, pushes among them, or
+    /// messages that are published, pulled or acknowledged.
     pub scope: FaultScope,
     /// Answered with a 500 or 503 without being carried out.
     pub error_before: f64,
@@ -84,7 +84,7 @@ impl Chance {
         if matches!(service, Service::OAuth | Service::Metadata) {
             return self.dice.pick("token", &[(faults.token_failures, Fate::ErrorBefore)]).unwrap_or(Fate::Fine);
         }
-        let is_invocation = service == Service::App || action == "Publish";
+        let is_invocation = service == Service::App || ["Publish", "Pull", "Acknowledge"].contains(&action);
         let in_scope = match faults.scope {
             FaultScope::Invocations => is_invocation,
             FaultScope::ControlPlane => !is_invocation,
@@ -122,8 +122,10 @@ mod tests {
         let everything = Faults { error_before: 1.0, ..Faults::default() };
         assert_eq!(Chance::new(1, everything.clone()).fate(Service::Run, "CreateService"), Fate::Fine);
         assert_eq!(Chance::new(1, everything.clone()).fate(Service::App, "Invoke"), Fate::ErrorBefore);
-        assert_eq!(Chance::new(1, everything.clone()).fate(Service::PubSub, "Publish"), Fate::ErrorBefore);
-        assert_eq!(Chance::new(1, everything.clone()).fate(Service::PubSub, "Pull"), Fate::Fine);
+        for action in ["Publish", "Pull", "Acknowledge"] {
+            assert_eq!(Chance::new(1, everything.clone()).fate(Service::PubSub, action), Fate::ErrorBefore);
+        }
+        assert_eq!(Chance::new(1, everything.clone()).fate(Service::PubSub, "GetTopic"), Fate::Fine);
         let control = Faults { scope: FaultScope::ControlPlane, ..everything };
         assert_eq!(Chance::new(1, control.clone()).fate(Service::Run, "CreateService"), Fate::ErrorBefore);
         assert_eq!(Chance::new(1, control.clone()).fate(Service::App, "Invoke"), Fate::Fine);

@@ -23,9 +23,9 @@ pub(crate) fn unpublished(refusal: &Refusal) -> InvokeError {
     }
 }
 
-/// Another worker has begun the call, because the one before ended without an answer.
+/// A third worker has begun the call, because the two before ended without an answer.
 pub(crate) fn redelivered() -> InvokeError {
-    let message = "the process ended in the middle of the call, which was then given to another one";
+    let message = "the process ended in the middle of the call, and so did another one that was given it after that";
     InvokeError::new(RetryClass::Crash, Ran::Yes, message)
 }
 
