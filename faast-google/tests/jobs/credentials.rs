@@ -23,7 +23,7 @@ fn strict() -> GoogleEmulator {
     GoogleEmulator::builder().identity(Identity::Required).propagation(Duration::from_millis(1500)).start()
 }
 
-fn on(endpoint: &str, credentials: Value) -> Builder<Google> {
+pub(super) fn on(endpoint: &str, credentials: Value) -> Builder<Google> {
     let mut builder = Builder::new(Google::new()).project(PROJECT).region(REGION).endpoint_url(endpoint).memory_mb(512);
     let google = private::credentials(builder.provider_mut().clone(), credentials);
     *builder.provider_mut() = google;
@@ -31,7 +31,7 @@ fn on(endpoint: &str, credentials: Value) -> Builder<Google> {
 }
 
 /// A developer's own login.
-fn login(google: &GoogleEmulator) -> Value {
+pub(super) fn login(google: &GoogleEmulator) -> Value {
     json!({
         "type": "authorized_user",
         "client_id": CLIENT,

@@ -9,6 +9,7 @@ mod connection;
 mod credentials;
 mod garbage;
 mod matrix;
+mod permission;
 mod renewal;
 mod secret;
 mod throttling;

@@ -9,6 +9,7 @@ use super::super::protocol::{ApiError, ApiRequest};
 use super::super::run::Service;
 use super::super::state::Shared;
 use super::{Fleet, broken, not_found};
+use crate::emulator::call::Permission;
 use crate::emulator::clock::as_ms;
 
 /// Clients of OAuth whose users' identity tokens are taken, though these are not for the service: that of `gcloud`, and
@@ -20,6 +21,9 @@ const CLIENTS: [&str; 2] = [
 
 /// The role that invoking takes.
 const INVOKER: &str = "roles/run.invoker";
+
+/// The permission in it.
+const INVOKE: &str = "run.routes.invoke";
 
 /// Lets a request through to the instances of its service.
 pub(super) fn admit(emulator: &Shared, request: &ApiRequest) -> Result<Arc<Fleet>, ApiError> {
@@ -41,7 +45,14 @@ pub(super) fn admit(emulator: &Shared, request: &ApiRequest) -> Result<Arc<Fleet
         if !is_for(service, audience) {
             return Err(unauthorized(request));
         }
-        if !is_owner(&token.email) && !grants(&token.email) {
+        let granted = is_owner(&token.email) && emulator.settings.may(INVOKE) || grants(&token.email);
+        emulator.calls.asked(Permission {
+            caller: token.email.clone(),
+            action: INVOKE.into(),
+            resource: request.route.resource(),
+            granted,
+        });
+        if !granted {
             return Err(forbidden(request));
         }
     }

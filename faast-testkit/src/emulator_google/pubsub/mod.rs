@@ -95,6 +95,11 @@ pub(super) async fn handle(emulator: &Shared, request: &ApiRequest) -> Result<Re
         let account = format!("projects/-/serviceAccounts/{account}");
         access::authorize(emulator, request, &caller, "iam.serviceaccounts.actAs", &account)?;
     }
+    if route.action == "CreateSubscription" {
+        let (caller, topic) = (access::caller(emulator, request)?, input.get("topic").and_then(Value::as_str));
+        let topic = topic.unwrap_or_default();
+        access::authorize(emulator, request, &caller, "pubsub.topics.attachSubscription", topic)?;
+    }
     let now_ms = emulator.clock.now_ms();
     let mut state = emulator.state();
     if route.action == "Publish" {

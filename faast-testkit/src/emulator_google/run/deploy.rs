@@ -106,6 +106,13 @@ pub(super) fn in_the_callers_name(
         let service = request.route.resource();
         access::authorize(emulator, request, &caller, "run.services.setIamPolicy", &service)?;
     }
+    let interfaces = spec["template"]["vpcAccess"]["networkInterfaces"].as_array();
+    for _ in interfaces.into_iter().flatten() {
+        for permission in ["compute.networks.get", "compute.subnetworks.get", "compute.subnetworks.use"] {
+            let project = format!("projects/{}", request.route.project);
+            access::authorize(emulator, request, &caller, permission, &project)?;
+        }
+    }
     Ok(())
 }
 
