@@ -2,7 +2,8 @@
 //!
 //! `cargo run --release --example wordcount -- [FILE or FOLDER]..`
 //!
-//! `cargo run --release --example wordcount --features aws -- --provider aws [FILE or FOLDER]..` does it on Lambda.
+//! `cargo run --release --example wordcount --features aws -- --provider aws [FILE or FOLDER]..` does it on Lambda, and
+//! with `google` instead of `aws` on Cloud Run.
 //!
 //! Without arguments it counts the Rust, Markdown and TOML files of the repository that it is run in. The last line is
 //! what `wc -w` says for the same files in a UTF-8 locale. A file that can't be read costs its own count and no other.

@@ -128,6 +128,10 @@ async fn every_call_of_every_seed_ends_once_with_the_right_value_or_the_right_er
     let seeds = matrix::seeds(FEW);
     let sum = matrix::run(seeds.clone(), job).await;
     println!("fault matrix, Google Cloud emulated, seeds {}..{}: {sum:?}", seeds.start, seeds.end);
+    if seeds.count() < FEW.count() {
+        // Somebody looks at single seeds, which need not meet everything.
+        return;
+    }
     for name in [
         "values, Https",
         "values, Queue",
