@@ -117,6 +117,34 @@ async fn any_provider_and_any_shape_of_map_goes_on() {
 }
 
 #[tokio::test]
+async fn a_map_with_keys_goes_on_with_the_keys_of_this_run() {
+    let (_home, path) = home();
+    let cloud = cloud().await;
+    let keyed = async |from: u64, to: u64, prefix: &str| {
+        let calls = (from..to).map(|n| (format!("{prefix}{n}"), square::call(n)));
+        let mut keyed = cloud.map_keyed(calls).journal(&path);
+        let mut seen = BTreeMap::new();
+        while let Some((key, result)) = keyed.next().await {
+            assert!(seen.insert(key, result.unwrap()).is_none());
+        }
+        assert_eq!(seen, (from..to).map(|n| (format!("{prefix}{n}"), n * n)).collect());
+    };
+    keyed(0, 30, "a").await;
+    assert_eq!((cloud.stats().replayed, cloud.stats().submitted), (0, 30));
+    keyed(10, 50, "b").await;
+    assert_eq!((cloud.stats().replayed, cloud.stats().submitted), (20, 50));
+
+    // Where it can't be opened, nothing is sent, and a key comes with the reason.
+    std::fs::write(&path, "a diary").unwrap();
+    let mut refused = cloud.map_keyed((0..5).map(|n| (n, square::call(n)))).journal(&path);
+    let (key, result) = refused.next().await.unwrap();
+    assert_eq!((key, result.unwrap_err().kind()), (0, ErrorKind::Io));
+    assert!(refused.next().await.is_none());
+    assert_eq!(cloud.stats().submitted, 50);
+    cloud.cleanup().await.unwrap();
+}
+
+#[tokio::test]
 async fn equal_calls_are_counted() {
     let (_home, path) = home();
     let (first, _) = run(&path, (0..5).map(|_| unique::call(1))).await;

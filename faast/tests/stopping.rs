@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "functions and helpers of tests fail as tests do")]
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -137,6 +138,56 @@ async fn a_map_goes_on_while_failures_are_tolerated_and_says_when_they_are_too_m
     let last = stopped.last().unwrap().as_ref().unwrap_err();
     assert!(last.message().starts_with("11 calls failed, and 10 are tolerated"), "{last:?}");
     assert_eq!(last.index(), Some(stopped.len() as u64 - 1));
+    cloud.cleanup().await.unwrap();
+}
+
+#[tokio::test]
+async fn in_a_map_with_keys_the_call_that_was_one_too_many_says_so() {
+    let cloud = cloud().await;
+    // Once with more calls to come, and once with all of them sent.
+    for calls in [100_000, 20] {
+        let mut keyed = cloud.map_keyed((0..calls).map(|n| (n, refuses::call(n)))).tolerate(1);
+        let mut ends = BTreeMap::new();
+        while let Some((n, result)) = keyed.next().await {
+            assert!(ends.insert(n, result).is_none(), "{n} comes twice");
+        }
+        let of = |kind| ends.iter().filter(move |(_, end)| end.as_ref().is_err_and(|error| error.kind() == kind));
+        let [(n, Err(error))] = of(ErrorKind::TooManyFailed).collect::<Vec<_>>()[..] else { unreachable!("{ends:?}") };
+        assert!(error.message().starts_with("2 calls failed, and 1 are tolerated"), "{error:?}");
+        assert_eq!(error.index(), Some(*n));
+        let own = std::error::Error::source(error).and_then(|source| source.downcast_ref()).unwrap();
+        assert_eq!(refuses::error(own), Some(format!("{n} is round")));
+        assert!(of(ErrorKind::User).count() >= 1);
+        assert!((0..ends.len() as u64).eq(ends.keys().copied()), "each call that was pulled has its result");
+        assert!(calls == 20 || ends.len() < 100_000);
+    }
+    let unknown = (0..9).filter(|n| n % 2 == 0).map(|n| (n, quick::call(n)));
+    let sent = cloud.stats().submitted;
+    let mut refused = cloud.map_keyed(unknown).tolerate_share(0.5);
+    assert_eq!(refused.next().await.map(|(n, result)| (n, result.unwrap_err().kind())), Some((0, ErrorKind::Config)));
+    assert!(refused.next().await.is_none());
+    assert_eq!(cloud.stats().submitted, sent);
+    cloud.cleanup().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_map_with_keys_is_canceled_like_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cloud, token) = (cloud().await, CancelToken::new());
+    let mut keyed = cloud.map_keyed((0..5).map(|n| (n, spins::call(folder.path(), n)))).cancel_on(&token);
+    let workers = tokio::select! {
+        _ = keyed.next() => unreachable!("they run for ever"),
+        workers = running(folder.path(), 2) => workers,
+    };
+    token.cancel();
+    let mut keys = Vec::new();
+    while let Some((n, result)) = keyed.next().await {
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Canceled);
+        keys.push(n);
+    }
+    keys.sort_unstable();
+    assert_eq!(keys, [0, 1, 2, 3, 4]);
+    have_ended(&workers).await;
     cloud.cleanup().await.unwrap();
 }
 

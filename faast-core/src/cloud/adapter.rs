@@ -1,16 +1,14 @@
-//! Maps in another shape: with the index of each result, in the order of the input, or with a key of the caller's.
+//! Maps in another shape: with the index of each result, or in the order of the input.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use super::Cloud;
 use super::map::Map;
-use super::source::{FromIter, Source};
+use super::source::Source;
 use crate::call::Call;
 use crate::error::Result;
 
@@ -89,88 +87,5 @@ impl<S: Source<Call = Call<T>>, T> Stream for Ordered<S, T> {
 impl<S, T> fmt::Debug for Ordered<S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ordered").field("map", &self.map).field("next", &self.next).finish_non_exhaustive()
-    }
-}
-
-/// Results with a key of the caller's; see [`Cloud::map_keyed`].
-#[must_use = "nothing is sent until it is polled"]
-pub struct Keyed<I, K, T> {
-    map: Map<FromIter<Unzip<I, K>>, T>,
-    keys: Arc<Mutex<BTreeMap<u64, K>>>,
-}
-
-impl<I, K, T> Keyed<I, K, T> {
-    pub(super) fn new(cloud: Cloud, calls: I) -> Self {
-        let keys = Arc::default();
-        let unzip = Unzip { calls, keys: Arc::clone(&keys), next: 0 };
-        Self { map: Map::new(cloud, FromIter::new(unzip)), keys }
-    }
-}
-
-impl<I, K, T> Keyed<I, K, T>
-where
-    I: Iterator<Item = (K, Call<T>)>,
-{
-    /// Shows how far it is; see [`Map::progress`].
-    pub fn progress(self) -> Self {
-        Self { map: self.map.progress(), keys: self.keys }
-    }
-
-    /// The next result with its key, in the order of completion. Cancel safe.
-    pub async fn next(&mut self) -> Option<(K, Result<T>)> {
-        std::future::poll_fn(|cx| self.poll_keyed(cx)).await
-    }
-
-    fn poll_keyed(&mut self, cx: &mut Context<'_>) -> Poll<Option<(K, Result<T>)>> {
-        let polled = self.map.poll_indexed(cx);
-        polled.map(|next| {
-            let (index, result) = next?;
-            let key = self.keys.lock().unwrap_or_else(PoisonError::into_inner).remove(&index)?;
-            Some((key, result))
-        })
-    }
-}
-
-impl<I, K, T> Unpin for Keyed<I, K, T> {}
-
-impl<I, K, T> Stream for Keyed<I, K, T>
-where
-    I: Iterator<Item = (K, Call<T>)>,
-{
-    type Item = (K, Result<T>);
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.poll_keyed(cx)
-    }
-}
-
-impl<I, K, T> fmt::Debug for Keyed<I, K, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keyed").field("map", &self.map).finish_non_exhaustive()
-    }
-}
-
-/// Keeps the keys of calls while the calls are away.
-struct Unzip<I, K> {
-    calls: I,
-    keys: Arc<Mutex<BTreeMap<u64, K>>>,
-    next: u64,
-}
-
-impl<I, K, C> Iterator for Unzip<I, K>
-where
-    I: Iterator<Item = (K, C)>,
-{
-    type Item = C;
-
-    fn next(&mut self) -> Option<C> {
-        let (key, call) = self.calls.next()?;
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(self.next, key);
-        self.next += 1;
-        Some(call)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.calls.size_hint()
     }
 }

@@ -89,8 +89,13 @@ impl Journaling {
         matches!(self, Self::Open(open) if open.journal.is_behind())
     }
 
-    pub(super) fn has_failed(&self) -> bool {
-        matches!(self, Self::Open(open) if open.journal.has_failed())
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Self::Open(_))
+    }
+
+    /// Why it can't be written any more, if it can't; said once.
+    pub(super) fn failure(&self) -> Option<Error> {
+        if let Self::Open(open) = self { open.journal.failure() } else { None }
     }
 
     /// Waits until everything is on disk, and lets others open the file.

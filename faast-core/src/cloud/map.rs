@@ -197,15 +197,20 @@ where
     /// The first error to arrive; the calls that have not ended are canceled.
     pub async fn try_collect(self) -> Result<Vec<T>> {
         let mut values = Vec::new();
-        let mut indexed = self.indexed();
-        while let Some((index, result)) = indexed.next().await {
+        let mut canceled = None;
+        let mut map = self;
+        while let Some((index, result)) = std::future::poll_fn(|cx| map.poll_indexed(cx)).await {
             let index = usize::try_from(index).unwrap_or(usize::MAX);
             if index >= values.len() {
                 values.resize_with(index + 1, || None);
             }
-            values[index] = Some(result?);
+            match result {
+                // Why it stopped comes after what it has canceled.
+                Err(error) if error.is_canceled() && map.stop.has_reason() => canceled = canceled.or(Some(error)),
+                result => values[index] = Some(result?),
+            }
         }
-        Ok(values.into_iter().flatten().collect())
+        canceled.map_or_else(|| Ok(values.into_iter().flatten().collect()), Err)
     }
 
     /// Its calls, until it is at their end.

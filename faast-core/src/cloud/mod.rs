@@ -7,6 +7,7 @@ mod estimate;
 mod inbox;
 mod items;
 mod journaled;
+mod keyed;
 mod map;
 mod quote;
 mod renew;
@@ -22,12 +23,13 @@ use std::sync::Arc;
 
 use futures_core::Stream;
 
-pub use self::adapter::{Indexed, Keyed, Ordered};
+pub use self::adapter::{Indexed, Ordered};
 pub(crate) use self::cleanup::clean_up_all;
 use self::deploy::Deployment;
 pub(crate) use self::deploy::deploy;
 pub use self::estimate::{Bound, Estimate, Interval};
 pub use self::items::Items;
+pub use self::keyed::Keyed;
 pub use self::map::Map;
 pub use self::quote::{Quote, Sampled};
 pub use self::run::{Detail, Run, Timings};
@@ -72,7 +74,7 @@ impl Cloud {
         Map::new(self.clone(), FromStream::new(calls))
     }
 
-    /// Like [`map`](Self::map), with a key of the caller's for each result.
+    /// Like [`map`](Self::map), with a key of the caller's for each result; see [`Keyed`].
     pub fn map_keyed<K, T, I>(&self, calls: I) -> Keyed<I::IntoIter, K, T>
     where
         I: IntoIterator<Item = (K, Call<T>)>,

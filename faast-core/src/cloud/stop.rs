@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::cancel::CancelToken;
+use crate::control::chain;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How many calls of a map may fail, and how many have.
@@ -96,9 +97,34 @@ impl Stop {
         !std::mem::replace(&mut self.canceled, true)
     }
 
+    /// Whether what was on its way has been canceled.
+    pub(super) fn is_canceled(&self) -> bool {
+        self.canceled
+    }
+
+    /// Whether it ends with an error.
+    pub(super) fn has_reason(&self) -> bool {
+        self.why.is_some()
+    }
+
+    /// A call's error; one that was canceled because the map stops says why that is.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        match &self.why {
+            Some(why) if self.canceled && error.is_canceled() => {
+                error.with_source(format!("the map has stopped: {}", chain(why)))
+            }
+            _ => error,
+        }
+    }
+
     /// Its last result.
     pub(super) fn reason(&mut self) -> Option<Error> {
         self.why.take()
+    }
+
+    /// Its last result, if that is no call's.
+    pub(super) fn own_reason(&mut self) -> Option<Error> {
+        self.why.take_if(|why| why.index().is_none())
     }
 }
 

@@ -18,7 +18,7 @@ use super::file::{BUILD, Log, RESULT, Scanned, cant};
 use super::index::Index;
 use super::record::Read;
 use super::{Build, Key, Record};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log::Channel;
 
 /// Between two writes.
@@ -59,6 +59,9 @@ struct State<T> {
     /// Of the results that wait, and of those that are being written.
     bytes: usize,
     closing: bool,
+    /// It can't be written any more.
+    has_failed: bool,
+    /// Why, until somebody has been told.
     failure: Option<std::io::Error>,
 }
 
@@ -93,7 +96,7 @@ impl<T: Send + 'static> Journal<T> {
         if !found.is_current {
             end = log.append_build(end, build).map_err(|error| cant("be written", path, error))?;
         }
-        let state = State { waiting: VecDeque::new(), bytes: 0, closing: false, failure: None };
+        let state = State { waiting: VecDeque::new(), bytes: 0, closing: false, has_failed: false, failure: None };
         let shared = Arc::new(Shared { log, state: Mutex::new(state), changed: Condvar::new() });
         let here = Arc::clone(&shared);
         let thread = thread::Builder::new().name("faast-journal".into());
@@ -140,14 +143,16 @@ impl<T: Send + 'static> Journal<T> {
     pub(crate) fn is_behind(&self) -> bool {
         self.shared.lock().bytes > MAX_WAITING
     }
-
-    /// Whether it can't be written any more.
-    pub(crate) fn has_failed(&self) -> bool {
-        self.shared.lock().failure.is_some()
-    }
 }
 
 impl<T> Journal<T> {
+    /// Why it can't be written any more, if it can't; said once.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        let failure = self.shared.lock().failure.take()?;
+        let hint = "make room and start it again: what is in it stays good, and what is missing runs again";
+        Some(cant("be written", self.shared.log.path(), failure).with_hint(hint))
+    }
+
     /// Writes what has arrived, waits for the disk, and lets others open the file.
     pub(crate) fn close(&mut self) -> Result<()> {
         let Some(thread) = self.thread.take() else { return Ok(()) };
@@ -156,9 +161,7 @@ impl<T> Journal<T> {
         // A panic of it has been told by the hook, and what it did not write is missing, no more.
         let _ = thread.join();
         self.shared.log.unlock();
-        let failure = self.shared.lock().failure.take();
-        let path = self.shared.log.path();
-        failure.map_or(Ok(()), |error| Err(cant("be written", path, error).with_hint("what is in it stays good")))
+        self.failure().map_or(Ok(()), Err)
     }
 }
 
@@ -239,7 +242,7 @@ impl<T> Shared<T> {
     }
 
     fn write(&self, end: &mut u64, batch: &[(Record, T)]) {
-        let has_failed = self.lock().failure.is_some();
+        let has_failed = self.lock().has_failed;
         if !has_failed {
             let appended = self.log.append(*end, batch.iter().map(|(record, _)| record));
             *end = appended.as_ref().copied().unwrap_or(*end);
@@ -251,7 +254,10 @@ impl<T> Shared<T> {
 
     fn note(&self, done: std::io::Result<()>) {
         if let Err(error) = done {
-            self.lock().failure.get_or_insert(error);
+            let mut state = self.lock();
+            if !mem::replace(&mut state.has_failed, true) {
+                state.failure = Some(error);
+            }
         }
     }
 }

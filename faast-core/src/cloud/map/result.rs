@@ -61,8 +61,10 @@ where
                 continue;
             }
             let arrived = self.inbox.take(&mut self.ready);
-            if self.journal.has_failed() {
-                self.give_up(None);
+            if !self.stop.is_canceled()
+                && let Some(error) = self.journal.failure()
+            {
+                self.give_up(Some(error));
             }
             let exhausted = self.pull(cx);
             if arrived || !self.ready.is_empty() {
@@ -93,6 +95,23 @@ where
             self.owner = owner;
         }
         Ok(())
+    }
+
+    /// Begins; if it can't, nothing is sent, and the first call, if there is one, is the one that says so.
+    pub(in crate::cloud) fn begin_with_call(&mut self, cx: &mut Context<'_>) {
+        if let Err(error) = self.begin() {
+            let _ = self.source.as_mut().map(|source| source.poll_call(cx));
+            self.give_up(Some(error));
+        }
+    }
+
+    /// An error that is no call's, for the result that was just given out, if that is an error too, or the last that a
+    /// journal could come with.
+    pub(in crate::cloud) fn take_own_error(&mut self, is_error: bool, cx: &mut Context<'_>) -> Option<Error> {
+        let is_last = self.journal.is_open() && self.pending.is_empty() && self.pull(cx) && self.pending.is_empty();
+        let reason = if is_error || is_last { self.stop.own_reason() } else { None };
+        let closed = if is_last { self.journal.close() } else { Ok(()) };
+        reason.or(closed.err())
     }
 
     /// How many calls there are, if that is known.
@@ -144,7 +163,7 @@ where
                 if result.is_err() {
                     self.failed();
                 }
-                Some((index, result.map_err(|error| error.with_index(index))))
+                Some((index, result.map_err(|error| self.stop.explain(error).with_index(index))))
             }
         }
     }
