@@ -46,6 +46,7 @@ fn main() -> faast::Result<()> {
             ("a_map_that_is_killed_again_and_again_comes_to_its_end", resume::kills),
             ("ctrl_c_leaves_a_journal_to_go_on_from", resume::ctrl_c),
             ("a_full_disk_is_an_error_and_loses_nothing", resume::full_disk),
+            ("a_limit_on_the_size_of_files_is_an_error_and_loses_nothing", resume::file_limit),
             ("two_programs_do_not_share_a_journal", resume::two_programs),
         ]),
         Ok(program) if program == "bare" => program::bare(),

@@ -1,6 +1,8 @@
 //! The programs that are started.
 
 use faast::prelude::*;
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
 /// Which program a process runs.
@@ -81,17 +83,32 @@ fn works(n: u64) -> u64 {
     n.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// A map with a journal, as a user's program has it. Says how many results came back from it, and what all of them are.
+/// A map with a journal, as a user's program has it, by index or by keys. Says how many results came back from it, and what
+/// all of them are. It ends with the last error that is no cancellation.
 async fn resumes(cloud: &Cloud) -> faast::Result<()> {
-    let calls: u64 = std::env::var("CALLS").unwrap().parse().unwrap();
-    let mut map = cloud.map((0..calls).map(works::call)).journal(std::env::var("JOURNAL").unwrap()).indexed();
-    let (mut sum, mut good) = (0_u64, 0);
-    while let Some((index, result)) = map.next().await {
-        let value = result?;
+    let variable = |name| std::env::var(name).unwrap();
+    let inputs = 0..variable("CALLS").parse().unwrap();
+    let mut results: BoxStream<'_, (u64, faast::Result<u64>)> = if variable("SHAPE") == "keyed" {
+        Box::pin(cloud.map_keyed(inputs.map(|n| (n, works::call(n)))).journal(variable("JOURNAL")))
+    } else {
+        Box::pin(cloud.map(inputs.map(works::call)).journal(variable("JOURNAL")).indexed())
+    };
+    let (mut sum, mut good, mut end) = (0_u64, 0, Ok(()));
+    while let Some((index, result)) = results.next().await {
+        let value = match result {
+            Ok(value) => value,
+            Err(error) => {
+                if end.is_ok() || !error.is_canceled() {
+                    end = Err(error);
+                }
+                continue;
+            }
+        };
         assert_eq!(value, index.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         sum = sum.wrapping_add(value.rotate_left(7) ^ index);
         good += 1;
     }
+    end?;
     println!("{good} {sum} {}", cloud.stats().replayed);
     Ok(())
 }

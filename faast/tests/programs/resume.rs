@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,11 +21,13 @@ struct Job {
     home: TempDir,
     calls: u64,
     runs: u64,
+    /// How its results come: `indexed` or `keyed`.
+    shape: &'static str,
 }
 
 impl Job {
     fn new(calls: u64) -> Self {
-        let job = Self { home: tempfile::tempdir().unwrap(), calls, runs: 0 };
+        let job = Self { home: tempfile::tempdir().unwrap(), calls, runs: 0, shape: "indexed" };
         fs::write(job.executions(), "").unwrap();
         job
     }
@@ -46,10 +48,24 @@ impl Job {
         command
     }
 
+    /// The program, started once more by a command whose last argument it is.
+    fn wrapped(&mut self, by: &[&str]) -> Command {
+        let plain = self.command();
+        let mut command = Command::new(by[0]);
+        command.args(&by[1..]).arg(plain.get_program()).stdin(Stdio::null());
+        for (name, value) in plain.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command
+    }
+
     fn give(&self, command: &mut Command) {
         command.env("FAAST_HOME", self.home.path().join("faast"));
         command.env("JOURNAL", self.journal()).env("EXECUTIONS", self.executions());
-        command.env("CALLS", self.calls.to_string()).env("RUN", self.runs.to_string());
+        command.env("CALLS", self.calls.to_string()).env("RUN", self.runs.to_string()).env("SHAPE", self.shape);
     }
 
     /// The inputs whose results are in the journal.
@@ -162,25 +178,51 @@ pub(super) fn ctrl_c() {
     assert_eq!(job.ends(), recorded);
 }
 
+/// Arguments: none, the program is `$0`. It runs on a file system that is full soon, and then with more room on the same one,
+/// which nobody else sees and which is gone afterwards; so what the first run has left is copied.
+const SMALL: &str = r#"
+mount -t tmpfs -o size=200k none "$SMALL" || exit
+"$0"
+echo "$?" >"$COPY.code"
+cp "$SMALL/job.journal" "$COPY"
+mount -o remount,size=64m "$SMALL" && exec "$0"
+"#;
+
 pub(super) fn full_disk() {
-    let mut job = Job::new(6_000);
-    // No file may have more than 200 KiB, and what is written beyond fails, as on a full disk.
-    let mut limited = Command::new("bash");
-    limited.args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$0\""]).arg(env::current_exe().unwrap());
-    let plain = job.command();
-    for (name, value) in plain.get_envs() {
-        match value {
-            Some(value) => limited.env(name, value),
-            None => limited.env_remove(name),
+    for shape in ["indexed", "keyed"] {
+        let mut job = Job { shape, ..Job::new(6_000) };
+        let small = job.home.path().join("small");
+        fs::create_dir(&small).unwrap();
+        let mut there = job.wrapped(&["unshare", "-Urm", "sh", "-c", SMALL]);
+        there.env("SMALL", &small).env("COPY", job.journal()).env("JOURNAL", small.join("job.journal"));
+        let (good, out, err) = run(&mut there);
+        let Ok(first) = fs::read_to_string(job.journal().with_extension("journal.code")) else {
+            println!("no file system may be made here, so only the size of files is limited: {err}");
+            return file_limit();
         };
+        assert_ne!(first, "0\n");
+        assert!(err.contains("job.journal can't be written") && err.contains("[io]"), "{err}");
+        assert!(err.contains("No space left on device"), "{err}");
+        let recorded = job.recorded().len() as u64;
+        assert!((100..6_000).contains(&recorded), "{recorded}");
+        // There was room again, and what had been recorded was all there.
+        assert!(good, "{out}{err}");
+        assert_eq!(out, format!("6000 {} {recorded}\n", undisturbed(6_000)));
     }
-    let (good, out, err) = run(limited.stdin(std::process::Stdio::null()));
-    assert!(!good && out.is_empty(), "{out}{err}");
-    assert!(err.contains("job.journal can't be written") && err.contains("[io]"), "{err}");
-    let recorded = job.recorded().len() as u64;
-    assert!((100..6_000).contains(&recorded), "{recorded}");
-    // There is room again.
-    assert_eq!(job.ends(), recorded);
+}
+
+pub(super) fn file_limit() {
+    for shape in ["indexed", "keyed"] {
+        let mut job = Job { shape, ..Job::new(6_000) };
+        // No file may have more than 200 KiB, and what is written beyond fails.
+        let limit = "trap '' XFSZ; ulimit -f 200; exec \"$0\"";
+        let (good, out, err) = run(&mut job.wrapped(&["bash", "-c", limit]));
+        assert!(!good && out.is_empty(), "{out}{err}");
+        assert!(err.contains("job.journal can't be written") && err.contains("[io]"), "{err}");
+        let recorded = job.recorded().len() as u64;
+        assert!((100..6_000).contains(&recorded), "{recorded}");
+        assert_eq!(job.ends(), recorded);
+    }
 }
 
 pub(super) fn two_programs() {
