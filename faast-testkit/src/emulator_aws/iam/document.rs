@@ -2,10 +2,11 @@
 //!
 //! Two kinds exist. A trust policy says who may assume a role (it has principals and no resources); an identity policy
 //! says what its holder may do (resources and no principals). What is refused here is refused by IAM as
-//! `MalformedPolicyDocument`. Conditions are checked for their shape only; `evaluate` treats a statement with conditions
-//! as one whose conditions hold for Deny and do not hold for Allow, so nothing is allowed by mistake.
+//! `MalformedPolicyDocument`.
 
 use serde_json::Value;
+
+use super::condition::{self, Condition};
 
 /// What a policy says, statement by statement.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,7 +21,7 @@ pub(super) struct Statement {
     pub(super) actions: Patterns,
     pub(super) resources: Patterns,
     pub(super) principals: Vec<(String, String)>,
-    pub(super) conditional: bool,
+    pub(super) conditions: Vec<Condition>,
 }
 
 /// A list of patterns with `*` and `?`, and whether it names what is meant or what is not.
@@ -125,11 +126,7 @@ fn read_statement(value: &Value, kind: Kind) -> Result<Statement, String> {
         None => return Err("Missing required field Effect".into()),
         Some(_) => return Err(SYNTAX.into()),
     };
-    let conditional = match fields.get("Condition") {
-        None => false,
-        Some(Value::Object(conditions)) if conditions.values().all(Value::is_object) => !conditions.is_empty(),
-        Some(_) => return Err(SYNTAX.into()),
-    };
+    let conditions = condition::read(fields.get("Condition"), SYNTAX)?;
     let prohibited: &[&str] = match kind {
         Kind::Identity => &["Principal", "NotPrincipal"],
         Kind::Trust => &["Resource", "NotResource"],
@@ -148,7 +145,7 @@ fn read_statement(value: &Value, kind: Kind) -> Result<Statement, String> {
         }
         Kind::Trust => (Patterns::default(), principals(fields)?),
     };
-    Ok(Statement { allow, actions, resources, principals, conditional })
+    Ok(Statement { allow, actions, resources, principals, conditions })
 }
 
 fn patterns(fields: &serde_json::Map<String, Value>, plain: &str, negated: &str) -> Result<Option<Patterns>, String> {
@@ -243,7 +240,7 @@ fn check_resources(resources: &[String]) -> Result<(), String> {
 }
 
 /// Whether `text` fits `pattern`, in which `*` stands for any run of characters and `?` for one.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut at, mut position, mut star) = (0, 0, None);
     while position < text.len() {

@@ -1,7 +1,9 @@
 //! Whether identity policies allow an action, and what AWS says when they do not.
 //!
-//! The rules of identity-based policies: an explicit Deny wins, then an Allow, and what nobody allows is denied.
+//! The rules of identity-based policies: an explicit Deny wins, then an Allow, and what nobody allows is denied. A condition
+//! that is undecided holds for a Deny and not for an Allow, so that nothing is allowed by mistake.
 
+use super::condition::{Ask, hold};
 use super::document::{Document, Statement};
 
 /// What the policies of one caller say about one request.
@@ -12,19 +14,22 @@ pub(super) enum Decision {
     NotAllowed,
 }
 
-/// Evaluates `policies` for `action` on `resource`.
-pub(super) fn decide<'a>(policies: impl IntoIterator<Item = &'a Document>, action: &str, resource: &str) -> Decision {
+/// Evaluates `policies` for `action` on `resource`; conditions `ask` for what they have to know.
+pub(super) fn decide<'a>(
+    policies: impl IntoIterator<Item = &'a Document>,
+    action: &str,
+    resource: &str,
+    ask: Ask<'_>,
+) -> Decision {
     let mut decision = Decision::NotAllowed;
     for statement in policies.into_iter().flat_map(|document| &document.statements) {
         if !speaks_of(statement, action, resource) {
             continue;
         }
-        if !statement.allow {
-            return Decision::ExplicitlyDenied;
-        }
-        // Nothing here evaluates conditions, and nothing may be allowed by mistake.
-        if !statement.conditional {
-            decision = Decision::Allowed;
+        match (statement.allow, hold(&statement.conditions, ask)) {
+            (_, Some(false)) | (true, None) => {}
+            (true, Some(true)) => decision = Decision::Allowed,
+            (false, _) => return Decision::ExplicitlyDenied,
         }
     }
     decision
@@ -51,7 +56,8 @@ mod tests {
 
     fn decision(statements: &str, action: &str, resource: &str) -> Decision {
         let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#);
-        decide(&[identity_policy(&text).expect("a policy")], action, resource)
+        let ask = |key: &str| (key == "aws:requestedregion").then(|| vec!["us-west-2".to_owned()]);
+        decide(&[identity_policy(&text).expect("a policy")], action, resource, &ask)
     }
 
     #[test]
@@ -79,10 +85,20 @@ mod tests {
     }
 
     #[test]
-    fn a_conditional_allow_allows_nothing_here() {
-        let guarded = r#"{"Effect":"Allow","Action":"*","Resource":"*",
-                          "Condition":{"StringEquals":{"aws:RequestedRegion":"us-west-2"}}}"#;
-        assert_eq!(decision(guarded, "s3:PutObject", "*"), Decision::NotAllowed);
+    fn a_statement_counts_where_its_conditions_hold_and_an_undecided_one_only_to_refuse() {
+        let guarded = |effect: &str, key: &str, value: &str| {
+            let all = r#"{"Effect":"Allow","Action":"s3:Get*","Resource":"*"}"#;
+            let condition = format!(r#""Condition":{{"StringEquals":{{"{key}":"{value}"}}}}"#);
+            let some = format!(r#"{{"Effect":"{effect}","Action":"s3:*","Resource":"*",{condition}}}"#);
+            ["s3:PutObject", "s3:GetObject"].map(|action| decision(&format!("{all},{some}"), action, "*"))
+        };
+        use Decision::{Allowed, ExplicitlyDenied, NotAllowed};
+        assert_eq!(guarded("Allow", "aws:RequestedRegion", "us-west-2"), [Allowed, Allowed]);
+        assert_eq!(guarded("Allow", "aws:RequestedRegion", "eu-west-1"), [NotAllowed, Allowed]);
+        assert_eq!(guarded("Allow", "aws:SourceVpc", "vpc-1"), [NotAllowed, Allowed]);
+        assert_eq!(guarded("Deny", "aws:RequestedRegion", "us-west-2"), [ExplicitlyDenied, ExplicitlyDenied]);
+        assert_eq!(guarded("Deny", "aws:RequestedRegion", "eu-west-1"), [NotAllowed, Allowed]);
+        assert_eq!(guarded("Deny", "aws:SourceVpc", "vpc-1"), [ExplicitlyDenied, ExplicitlyDenied]);
     }
 
     #[test]

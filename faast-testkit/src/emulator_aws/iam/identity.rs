@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::State;
 use super::document::Document;
 use super::evaluate::{Decision, decide, denied_message};
+use super::facts::Facts;
 use crate::emulator::call::Permission;
 use crate::emulator::clock::iso;
 use crate::emulator_aws::ACCOUNT;
@@ -124,7 +125,9 @@ pub(in crate::emulator_aws) fn authorize(
     authenticate(emulator, request)?;
     let state = emulator.state();
     let resource = state.iam.with_path_of_role(resource);
-    let decision = state.iam.decide(request, action, &resource);
+    let principal = state.iam.principal_arn(request);
+    let facts = Facts { state: &state, request, action, resource: &resource, principal };
+    let decision = decide(&state.iam.documents_for(request), action, &resource, &|key| facts.of(key));
     drop(state);
     let granted = decision == Decision::Allowed;
     emulator.calls.asked(Permission {
@@ -205,8 +208,7 @@ fn of_now(request: &ApiRequest, now_ms: u64) -> Result<(), ApiError> {
 /// The ARN of the caller. Whoever is not known is the user that tests are.
 pub(in crate::emulator_aws) fn caller_arn(emulator: &Shared, request: &ApiRequest) -> String {
     let state = emulator.state();
-    let key = request.access_key.as_ref().and_then(|key| state.iam.identities.keys.get(key));
-    match key.map(|key| &key.holder) {
+    match state.iam.holder(request) {
         Some(Holder::User(name)) => user_arn(name),
         Some(Holder::Role(arn, session)) => session_arn(arn, session),
         None => user_arn("test"),
@@ -214,14 +216,27 @@ pub(in crate::emulator_aws) fn caller_arn(emulator: &Shared, request: &ApiReques
 }
 
 impl State {
-    fn decide(&self, request: &ApiRequest, action: &str, resource: &str) -> Decision {
+    fn holder(&self, request: &ApiRequest) -> Option<&Holder> {
         let key = request.access_key.as_ref().and_then(|key| self.identities.keys.get(key));
-        let documents = match key.map(|key| &key.holder) {
+        key.map(|key| &key.holder)
+    }
+
+    /// What the caller's policies say.
+    fn documents_for(&self, request: &ApiRequest) -> Vec<Document> {
+        match self.holder(request) {
             Some(Holder::User(name)) => self.identities.users.get(name).cloned().into_iter().collect(),
             Some(Holder::Role(arn, _)) => self.role_by_arn(arn).map(|role| self.documents_of(role)).unwrap_or_default(),
             None => Vec::new(),
-        };
-        decide(&documents, action, resource)
+        }
+    }
+
+    /// The caller as conditions see it: of a session, its role.
+    fn principal_arn(&self, request: &ApiRequest) -> String {
+        match self.holder(request) {
+            Some(Holder::User(name)) => user_arn(name),
+            Some(Holder::Role(arn, _)) => arn.clone(),
+            None => user_arn("test"),
+        }
     }
 
     /// The ARN of a role that exists has its path, which requests do not name.

@@ -1,12 +1,15 @@
 //! IAM: roles and their policies, and who may do what.
 //!
-//! [`role`], [`role_policy`] and [`managed`] are the operations, [`check`] refuses what IAM refuses, [`document`] reads
-//! policies, [`evaluate`] applies them and [`identity`] knows who a caller is. Everybody else uses the few functions that
+//! [`role`], [`role_policy`] and [`managed`] are the operations, [`check`] refuses what IAM refuses, [`document`] and
+//! [`condition`] read policies, [`evaluate`] applies them to what [`facts`] knows of a request, and [`identity`] knows who a
+//! caller is. Everybody else uses the few functions that
 //! are re-exported here. IAM is global: nothing in it depends on the region of a request.
 
 mod check;
+mod condition;
 mod document;
 mod evaluate;
+mod facts;
 mod identity;
 mod managed;
 mod page;
@@ -145,10 +148,11 @@ pub(super) fn execution_role(state: &State, arn: &str) -> Option<ExecutionRole> 
     Some(ExecutionRole { created_ms: role.created_ms, trusts_lambda: role.trusts("lambda.amazonaws.com") })
 }
 
-/// Whether the policies of a role allow an action, whether or not permissions are enforced for callers.
+/// Whether the policies of a role allow an action, whether or not permissions are enforced for callers. Nothing is known
+/// that a condition could ask for.
 pub(super) fn role_allows(state: &State, role_arn: &str, action: &str, resource: &str) -> bool {
     let Some(role) = state.role_by_arn(role_arn) else { return false };
-    evaluate::decide(&state.documents_of(role), action, resource) == evaluate::Decision::Allowed
+    evaluate::decide(&state.documents_of(role), action, resource, &|_| None) == evaluate::Decision::Allowed
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::condition::hold;
 use super::document::{Document, trust_policy};
 use super::{State, check, page};
 use crate::emulator::clock::iso;
@@ -60,9 +61,12 @@ impl Role {
 
     /// Whether the trust policy lets `service` (such as `lambda.amazonaws.com`) assume the role.
     pub(super) fn trusts(&self, service: &str) -> bool {
+        // Against another account that has itself served by the same service.
+        let ask = |key: &str| (key == "aws:sourceaccount").then(|| vec![ACCOUNT.to_owned()]);
         self.trust.statements.iter().any(|statement| {
             statement.allow
                 && statement.actions.mean("sts:AssumeRole", true)
+                && hold(&statement.conditions, &ask) == Some(true)
                 && statement.principals.iter().any(|(kind, name)| kind == "Service" && name == service)
         })
     }
@@ -73,6 +77,7 @@ impl Role {
         self.trust.statements.iter().any(|statement| {
             statement.allow
                 && statement.actions.mean("sts:AssumeRole", true)
+                && hold(&statement.conditions, &|_| None) == Some(true)
                 && statement.principals.iter().any(|(kind, name)| {
                     kind == "AWS" && (name == "*" || name == arn || name == ACCOUNT || *name == root)
                 })

@@ -1,5 +1,7 @@
 //! `SimulatePrincipalPolicy`: what the policies of a role or user would decide, without doing anything.
 
+use std::collections::BTreeMap;
+
 use super::evaluate::{Decision, decide};
 use super::role::{list, no_entity};
 use super::{State, check};
@@ -21,10 +23,18 @@ impl State {
             resources.push("*");
         }
         let actions = list(request, "ActionNames");
+        let mut context = BTreeMap::new();
+        for entry in (1..).map(|at| format!("ContextEntries.member.{at}")) {
+            let Some(key) = request.form(&format!("{entry}.ContextKeyName")) else { break };
+            let values = list(request, &format!("{entry}.ContextKeyValues"));
+            context.insert(key.to_ascii_lowercase(), values.into_iter().map(str::to_owned).collect::<Vec<_>>());
+        }
+        // What it is not told of is not there.
+        let ask = |key: &str| Some(context.get(key).cloned().unwrap_or_default());
         let questions = actions.iter().flat_map(|action| resources.iter().map(move |resource| (*action, *resource)));
         let mut xml = Xml::default();
         xml.members("EvaluationResults", questions, |xml, (action, resource)| {
-            let decision = match decide(&documents, action, resource) {
+            let decision = match decide(&documents, action, resource, &ask) {
                 Decision::Allowed => "allowed",
                 Decision::ExplicitlyDenied => "explicitDeny",
                 Decision::NotAllowed => "implicitDeny",
