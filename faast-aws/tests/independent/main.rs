@@ -4,6 +4,7 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod audit;
+mod freeze;
 mod ministack;
 mod moto;
 mod permission;

@@ -27,6 +27,11 @@ pub(crate) fn rie() -> PathBuf {
     told("FAAST_TEST_RIE").into()
 }
 
+/// The program around `lambda-simulator`.
+pub(crate) fn simulator() -> PathBuf {
+    told("FAAST_TEST_SIMULATOR").into()
+}
+
 /// The AWS command line.
 pub(crate) fn aws_cli() -> PathBuf {
     told("FAAST_TEST_AWS_CLI").into()

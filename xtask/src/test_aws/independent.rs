@@ -1,9 +1,8 @@
-//! Against servers that nobody of this project wrote: `MiniStack`, moto, AWS's own runtime interface emulator.
+//! Against servers that nobody of this project wrote: `MiniStack`, moto, AWS's own runtime interface emulator, and
+//! `lambda-simulator`, which freezes workers.
 //!
 //! The tests are in `faast-aws/tests/independent`; this starts what they need and says where it is. Afterwards the corpus
 //! of requests is sent to our emulator and to both servers, and every difference has to be a listed one.
-
-use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -15,6 +14,8 @@ use crate::test_cloud::install::text;
 use crate::test_cloud::server::{Server, Start, free_port};
 
 const TESTS: &str = "cargo test --workspace --features faast-aws/independent --test independent";
+/// A crate, in a program of its own; it shares no features with faast, and its folder of results with everything else.
+const SIMULATOR: &str = "cargo build --manifest-path third-party/lambda-simulator/Cargo.toml --target-dir";
 const EMULATOR: &str = "cargo build --workspace --example aws_emulator";
 const CORPUS: &str = "faast-testkit/corpus/aws";
 
@@ -23,6 +24,7 @@ pub(super) fn run(filters: &[&str]) -> Result<()> {
     let tools = Tools::install()?;
     // Before servers wait for it.
     CommandLine::new(TESTS).arg("--no-run").run()?;
+    CommandLine::new(SIMULATOR).arg(&text(tools.target())?).run()?;
     let servers = Servers::start(&tools)?;
     suite::run(servers.tell(CommandLine::new(TESTS), &tools)?, filters)?;
     if filters.is_empty() {
@@ -57,6 +59,7 @@ impl Servers {
             .env("FAAST_TEST_MINISTACK_IAM", self.ministack_iam.endpoint())
             .env("FAAST_TEST_MOTO", self.moto.endpoint())
             .env("FAAST_TEST_RIE", text(&tools.rie)?)
+            .env("FAAST_TEST_SIMULATOR", text(&tools.target().join("debug/frozen-lambda"))?)
             .env("FAAST_TEST_AWS_CLI", text(&tools.program("aws"))?)
             .env("FAAST_TEST_LEFTOVERS", text(&root().join(CORPUS).join("leftovers.sh"))?))
     }
@@ -115,8 +118,7 @@ fn corpus(tools: &Tools, servers: &Servers) -> Result<()> {
 
 fn emulator(tools: &Tools) -> Result<Server> {
     let port = free_port()?;
-    let target = tools.folder.parent().unwrap_or(Path::new("target"));
-    let program = target.join("debug/examples/aws_emulator");
+    let program = tools.target().join("debug/examples/aws_emulator");
     let (name, args) = ("emulator", vec![port.to_string()]);
     Server::start(Start { name, program: &program, args, env: Vec::new(), port, ready: "/", folder: &tools.folder })
 }

@@ -1,7 +1,7 @@
 //! The servers that nobody of this project wrote, and the AWS command line.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
@@ -47,6 +47,11 @@ impl Tools {
             "the servers for --independent can't be installed; it takes python3 with venv and pip, and a package registry"
         })?;
         Ok(tools)
+    }
+
+    /// Cargo's own folder, which theirs is in.
+    pub(super) fn target(&self) -> &Path {
+        self.folder.parent().unwrap_or(Path::new("target"))
     }
 
     /// A program of the Python environment.
