@@ -36,7 +36,8 @@ usage: cargo xtask <command>
                        reports of real runs of so many calls in headless Chromium: every control, the numbers, pictures
   faults --provider <local | aws> [--seeds A..B]
                        jobs in trouble, one for each seed, and a model that knows what must come out
-  soak [--seconds N]   a million calls on local workers, then calls on emulators under faults, for so long at least
+  soak [--provider <local | aws | google>] [--seconds N]
+                       a million calls on local workers, then calls on emulators under faults, for so long at least
   bench [filter] [--quick]
                        how fast it is beside what the machine allows, all of it or the benches whose name holds the filter";
 

@@ -12,6 +12,7 @@ mod matrix;
 mod permission;
 mod renewal;
 mod secret;
+mod soak;
 mod throttling;
 
 use faast_core::Builder;
