@@ -11,6 +11,7 @@ mod queue;
 mod secret;
 mod soak;
 mod spill;
+mod storage;
 mod throttling;
 
 use faast_aws::{Aws, AwsOptions as _};

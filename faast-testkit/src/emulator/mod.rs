@@ -1,5 +1,5 @@
 //! What the emulators of clouds have in common: a port with a thread, connections that can be cut, a record of requests,
-//! a clock, delays, dice for faults, rates, and processes that are watched, limited and ended.
+//! a clock, delays, dice for faults, rates, processes that are watched, limited and ended, and mounts of their own.
 //!
 //! Nothing here knows a service or an error text, and nothing here is shared with what the emulators test.
 
@@ -9,6 +9,7 @@ pub(crate) mod connection;
 pub(crate) mod dice;
 pub(crate) mod hex;
 pub(crate) mod host;
+pub(crate) mod isolation;
 pub(crate) mod latency;
 pub(crate) mod limit;
 pub(crate) mod md5;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::AwsEmulator;
 use super::fault::Faults;
+use super::sandbox::storage_can_be_limited;
 use super::state::Emulator;
 use crate::emulator::host::Host;
 use crate::emulator::latency::Latency;
@@ -33,6 +34,8 @@ pub(super) struct Settings {
     pub(super) record_limit: usize,
     /// Whether processes are stopped between invocations.
     pub(super) freeze: bool,
+    /// Whether the folder for temporary files is full at its size.
+    pub(super) limit_storage: bool,
     /// Whether callers need permissions.
     pub(super) enforce_iam: bool,
     /// How long the tagging API does not know of a change.
@@ -61,6 +64,7 @@ impl Default for Settings {
             event_retry_delay: Duration::from_millis(100),
             record_limit: 256 * 1024,
             freeze: true,
+            limit_storage: false,
             enforce_iam: false,
             tagging_delay: Duration::ZERO,
             tagging_remembers: false,
@@ -148,6 +152,16 @@ impl AwsEmulatorBuilder {
         self
     }
 
+    /// Whether the folder of `TMPDIR` is full when it holds as much as the function's ephemeral storage; false by default,
+    /// when it takes what the machine has.
+    ///
+    /// It is memory then, empty again for a process that follows one that crashed, and no more than that folder: what is
+    /// written to `/tmp` by that name goes to the machine's. Starting a process takes some milliseconds more.
+    pub fn limit_storage(mut self, limit: bool) -> Self {
+        self.settings.limit_storage = limit;
+        self
+    }
+
     /// Whether callers and functions need permissions; false by default, when any credentials may do everything.
     pub fn enforce_iam(mut self, enforce: bool) -> Self {
         self.settings.enforce_iam = enforce;
@@ -194,8 +208,14 @@ impl AwsEmulatorBuilder {
     ///
     /// # Panics
     ///
-    /// If the port is taken or no thread can be started.
+    /// If the port is taken or no thread can be started; with [`limit_storage`](Self::limit_storage) where this machine lets
+    /// nobody mount anything, neither as root nor in a user namespace.
     pub fn start(self) -> AwsEmulator {
+        assert!(
+            !self.settings.limit_storage || storage_can_be_limited(),
+            "storage can't be limited here: it takes root, or user namespaces for everybody \
+             (`sysctl kernel.apparmor_restrict_unprivileged_userns=0` where AppArmor forbids them)"
+        );
         let (shared, host) = Host::start("aws-emulator", self.port, |endpoint| Emulator::new(self.settings, endpoint));
         AwsEmulator { shared, host }
     }

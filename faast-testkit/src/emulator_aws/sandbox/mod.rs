@@ -7,6 +7,7 @@ mod code;
 mod environment;
 mod outcome;
 mod runtime_api;
+mod storage;
 
 use std::io;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub(super) use self::environment::RESERVED;
 pub(super) use self::outcome::{Answer, Outcome};
 use self::outcome::{Fault, Journal};
 use self::runtime_api::{Event, RESPONSE_LIMIT, RuntimeApi, Signal};
+pub(super) use self::storage::can_be_limited as storage_can_be_limited;
 use super::clock::as_ms;
 use super::iam::{self, Session};
 use super::lambda::Version;
@@ -201,9 +203,13 @@ impl Sandbox {
             temporary: self.temporary.path(),
             session: &self.session,
         };
+        let (bootstrap, size_mb) = (self.version.code.folder.join("bootstrap"), self.version.config.storage_mb);
+        let limited = self.emulator.settings.limit_storage;
+        let limited = limited.then(|| storage::limited(&bootstrap, self.temporary.path(), size_mb)).flatten();
+        let (executable, arguments) = limited.unwrap_or((bootstrap.as_path(), Vec::new()));
         let program = Program {
-            executable: &self.version.code.folder.join("bootstrap"),
-            arguments: &[],
+            executable,
+            arguments: &arguments,
             folder: &self.version.code.folder,
             environment: environment::variables(&self.version, &place),
             memory_mb: self.version.config.memory_mb,

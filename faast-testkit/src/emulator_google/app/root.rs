@@ -4,13 +4,10 @@
 //! programs run from the unpacked image without a root of their own.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use super::super::run::Revision;
-
-/// Where the tools are, and where programs of an image are looked for.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+use crate::emulator::isolation::{Isolation, PATH, UNSHARE};
 
 /// Arguments: the instance's folder, the image's folder, the working folder, a folder to share or nothing, and what to
 /// run in the end. Commands replace the shell, so that the process stays the same one.
@@ -29,40 +26,11 @@ exec env -i "$@"
 "#;
 
 /// What this machine allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Isolation {
-    /// A mount namespace.
-    Mounts,
-    /// A user namespace with one.
-    Users,
-    Nothing,
-}
-
-static ISOLATION: LazyLock<Isolation> = LazyLock::new(|| {
-    let works = |isolation: Isolation| {
-        let Ok(folder) = tempfile::tempdir() else { return false };
-        let script = "mount -t tmpfs faast \"$1\" && mkdir \"$1/a\" \"$1/b\" \"$1/c\" \"$1/d\" && \
-                      mount -t overlay overlay -o \"lowerdir=$1/a,upperdir=$1/b,workdir=$1/c\" \"$1/d\"";
-        let mut command = Command::new("unshare");
-        command.args(flags(isolation)).args(["sh", "-c", script, "sh"]).arg(folder.path());
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.status().is_ok_and(|it| it.success())
-    };
-    [Isolation::Mounts, Isolation::Users].into_iter().find(|it| works(*it)).unwrap_or(Isolation::Nothing)
-});
-
-fn flags(isolation: Isolation) -> &'static [&'static str] {
-    match isolation {
-        Isolation::Mounts => &["--mount"],
-        Isolation::Users => &["--mount", "--user", "--map-root-user"],
-        Isolation::Nothing => &[],
-    }
-}
-
-/// The tool itself: the image has another search path.
-static UNSHARE: LazyLock<PathBuf> = LazyLock::new(|| {
-    let all = PATH.split(':').map(|folder| Path::new(folder).join("unshare"));
-    all.into_iter().find(|it| it.exists()).unwrap_or_else(|| "unshare".into())
+static ISOLATION: LazyLock<Option<Isolation>> = LazyLock::new(|| {
+    Isolation::that_runs(
+        "mount -t tmpfs faast \"$1\" && mkdir \"$1/a\" \"$1/b\" \"$1/c\" \"$1/d\" && \
+         mount -t overlay overlay -o \"lowerdir=$1/a,upperdir=$1/b,workdir=$1/c\" \"$1/d\"",
+    )
 });
 
 /// What to start for an instance.
@@ -82,8 +50,7 @@ pub(super) fn start(
     environment: Vec<(String, String)>,
 ) -> Start {
     let (command, image) = (revision.command(), &revision.image);
-    let isolation = *ISOLATION;
-    if isolation == Isolation::Nothing {
+    let Some(isolation) = *ISOLATION else {
         let program = command.first().map_or("", |it| it.trim_start_matches('/'));
         return Start {
             executable: image.root.join(program),
@@ -91,9 +58,9 @@ pub(super) fn start(
             folder: image.root.join(image.working_folder.trim_start_matches('/')),
             environment,
         };
-    }
+    };
     let text = |path: &Path| path.display().to_string();
-    let mut arguments: Vec<String> = flags(isolation).iter().map(|it| (*it).to_owned()).collect();
+    let mut arguments: Vec<String> = isolation.flags().iter().map(|it| (*it).to_owned()).collect();
     arguments.extend(["sh", "-c", ENTER, "sh"].map(str::to_owned));
     arguments.extend([text(instance), text(&image.root), image.working_folder.clone()]);
     arguments.push(shared.map(text).unwrap_or_default());
@@ -111,7 +78,7 @@ pub(super) fn start(
     }
 }
 
-/// Where programs are looked for that the image says nothing about.
+/// Where programs of an image are looked for that says nothing about it.
 pub(super) fn search_path() -> String {
     PATH.into()
 }
