@@ -4,6 +4,7 @@
 //! here each result has a key, so such an error takes the place of a call's own.
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::fmt;
 use std::path::Path;
 use std::pin::Pin;
@@ -21,9 +22,9 @@ use crate::error::Result;
 
 /// Results with a key of the caller's; see [`Cloud::map_keyed`].
 ///
-/// Where a [`Map`] ends with an error that is no call's, here a call has it, with the call's own error as its source: the
-/// first one where nothing is sent at all, the one that failed too much, and for a journal that can't be written the last
-/// that comes, whatever it gave.
+/// Where a [`Map`] ends with an error that is no call's, here a call has it: the first one where nothing is sent at all; the
+/// one that was one failure too many, with its own error as the source; and for a journal that can't be written the first
+/// that is canceled, or, if none was on its way any more, the last that comes, whatever it gave.
 #[must_use = "nothing is sent until it is polled"]
 pub struct Keyed<I, K, T> {
     map: Map<FromIter<Unzip<I, K>>, T>,
@@ -90,8 +91,9 @@ where
         let key = self.keys.lock().unwrap_or_else(PoisonError::into_inner).remove(&index);
         if let Some(error) = self.map.take_own_error(result.is_err(), cx) {
             let error = match result {
-                Ok(_) => error,
-                Err(own) => error.with_source(own),
+                // A journal's has what the system said.
+                Err(own) if error.source().is_none() => error.with_source(own),
+                _ => error,
             };
             result = Err(error.with_index(index));
         }
