@@ -5,12 +5,15 @@
 //! capabilities a test needs. [`fault::Faulty`] wraps any provider and loses, delays and repeats, by a seed.
 //! [`hostile`] damages what is read from outside. [`mod@soak`] says whether what a process holds grows. [`mod@play`] has
 //! functions to ask for. Whole jobs are tested with [`tap`], a wire that can be heard
-//! and cut, [`notes`] of what really ran, and [`matrix`], jobs by seed.
+//! and cut, [`notes`] of what really ran, [`matrix`], jobs by seed, and [`watch`], which waits. [`planted`] looks for
+//! secrets, [`refusal`] at deployments that fail, [`analysis`] at what a comparison of configurations shows.
 //! Behind feature `emulator-aws`, `emulator_aws` is the part of AWS that faast uses, on a port of this machine; behind
-//! `emulator-google`, `emulator_google` that of Google Cloud; with either, `frame` has requests by hand.
+//! `emulator-google`, `emulator_google` that of Google Cloud; with either, `frame` has requests by hand, and
+//! `http` sends them so.
 
 #![forbid(unsafe_code)]
 
+pub mod analysis;
 pub mod conformance;
 #[cfg(any(feature = "emulator-aws", feature = "emulator-google"))]
 mod emulator;
@@ -22,13 +25,18 @@ pub mod fault;
 #[cfg(any(feature = "emulator-aws", feature = "emulator-google"))]
 pub mod frame;
 pub mod hostile;
+#[cfg(any(feature = "emulator-aws", feature = "emulator-google"))]
+pub mod http;
 pub mod matrix;
 pub mod memory;
 pub mod notes;
+pub mod planted;
 pub mod play;
 pub mod probe;
+pub mod refusal;
 pub mod soak;
 pub mod tap;
+pub mod watch;
 
 mod intercept;
 mod remote;

@@ -12,6 +12,7 @@ use std::{env, thread};
 
 use faast::ErrorKind;
 use faast::prelude::*;
+use faast_testkit::watch::is_alive;
 use rustix::process::{Pid, Signal, kill_process};
 
 faast::test_worker!();
@@ -137,12 +138,6 @@ fn dropping_the_last_handle_leaves_nothing() {
     succeeds("drops");
 }
 
-/// Whether the process exists, and is no zombie that nobody has reaped yet.
-fn lives(pid: u32) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| !stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')))
-}
-
 #[test]
 fn workers_end_when_the_client_is_killed() {
     let home = tempfile::tempdir().unwrap();
@@ -157,7 +152,7 @@ fn workers_end_when_the_client_is_killed() {
     kill_process(Pid::from_raw(client.id().try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
     client.wait().unwrap();
     let since = Instant::now();
-    while workers.iter().any(|worker| lives(*worker)) {
+    while workers.iter().any(|worker| is_alive(worker)) {
         assert!(since.elapsed() < Duration::from_secs(20), "busy workers live on after their client");
         thread::sleep(Duration::from_millis(5));
     }

@@ -1,10 +1,9 @@
 //! Looking for a planted secret where none may be.
 
-use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use faast_testkit::emulator_aws::AwsEmulator;
+use faast_testkit::planted::{files_below, holds};
 use faast_testkit::tap::Tap;
 
 use super::{PLANTED, declines, double, on};
@@ -24,21 +23,6 @@ async fn program() {
     std::process::exit(0);
 }
 
-fn files(folder: &Path, found: &mut Vec<Vec<u8>>) {
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let path = entry.path();
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_none_or(|it| it != "zip") {
-            found.push(fs::read(path).unwrap());
-        }
-    }
-}
-
-fn holds(bytes: &[u8], text: &str) -> bool {
-    bytes.windows(text.len()).any(|window| window == text.as_bytes())
-}
-
 /// The secret key signs everything and is nowhere: not on the wire, not in logs, not on the disk.
 #[test]
 fn a_planted_secret_is_nowhere() {
@@ -53,8 +37,7 @@ fn a_planted_secret_is_nowhere() {
     assert!(said.contains("1 is declined") && said.contains("deploying"), "the job said what it did: {said}");
     assert!(!said.contains(PLANTED) && !holds(&output.stdout, PLANTED), "in what was printed");
 
-    let mut kept = Vec::new();
-    files(home.path(), &mut kept);
+    let kept = files_below(home.path(), "zip");
     assert!(kept.iter().any(|file| holds(file, "\"function\"")), "there is a ledger");
     assert!(kept.iter().all(|file| !holds(file, PLANTED)), "in ~/.faast");
 

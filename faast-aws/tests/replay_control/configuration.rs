@@ -8,8 +8,9 @@ use faast_aws::{Aws, AwsOptions as _};
 use faast_core::cache::CacheFolder;
 use faast_core::provider::{CloudProvider as _, DeployContext, DeploySpec, DeploymentId, Runtime};
 use faast_core::{Builder, ErrorKind};
+use faast_testkit::refusal::says;
 
-use crate::rig::{Rig, says};
+use crate::rig::Rig;
 
 /// The variable that says where the child is to talk to.
 const ENDPOINT: &str = "FAAST_TEST_ENDPOINT";

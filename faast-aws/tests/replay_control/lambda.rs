@@ -2,9 +2,10 @@
 
 use faast_aws::AwsOptions as _;
 use faast_core::ErrorKind;
+use faast_testkit::refusal::says;
 
 use crate::account::Fault;
-use crate::rig::{Rig, says};
+use crate::rig::Rig;
 
 async fn create_fails(status: u16, code: &'static str, text: &'static str) -> faast_core::Error {
     let rig = Rig::failing("lambda:CreateFunction", Fault::new(status, code, text)).await;

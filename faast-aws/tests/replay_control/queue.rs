@@ -3,9 +3,10 @@
 use faast_aws::AwsOptions as _;
 use faast_core::provider::Mode;
 use faast_core::{Error, ErrorKind};
+use faast_testkit::refusal::says;
 
 use crate::account::Fault;
-use crate::rig::{Rig, says};
+use crate::rig::Rig;
 
 const UNKNOWN_RIGHT: &str = "The provided execution role does not have permissions to call SendMessage on SQS";
 

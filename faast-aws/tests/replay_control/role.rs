@@ -2,9 +2,10 @@
 
 use faast_aws::AwsOptions as _;
 use faast_core::ErrorKind;
+use faast_testkit::refusal::says;
 
 use crate::account::Fault;
-use crate::rig::{Rig, says};
+use crate::rig::Rig;
 
 #[tokio::test]
 async fn a_denied_action_is_named_with_the_principal() {

@@ -2,10 +2,11 @@
 
 use faast_core::ErrorKind;
 use faast_core::provider::{CloudProvider as _, StrayScope};
+use faast_testkit::refusal::says;
 use futures_util::StreamExt as _;
 
 use crate::account::Fault;
-use crate::rig::{Rig, says};
+use crate::rig::Rig;
 
 #[tokio::test]
 async fn a_log_group_that_may_not_be_made_stops_the_deployment() {

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use faast_core::provider::{CallFrame, Event};
 use faast_core::worker::{Mark, launch_args};
-use faast_testkit::frame;
+use faast_testkit::{frame, watch};
 use rustix::process::{Pid, Signal, kill_process};
 
 pub(crate) const INVOCATION: &str = "the-invocation";
@@ -193,11 +193,7 @@ impl Sandbox {
     /// Stops the process, as the platform does between events.
     pub(crate) fn freeze(&self) {
         self.signal(Signal::STOP);
-        // `T` in the third field: it has really stopped.
-        let stat = format!("/proc/{}/stat", self.child.id());
-        while !std::fs::read_to_string(&stat).unwrap().contains(") T ") {
-            std::thread::yield_now();
-        }
+        watch::until(|| watch::state_of(self.child.id()) == Some('T'));
     }
 
     /// Lets it go on.

@@ -6,6 +6,7 @@ use faast_core::cost::{Analysis, Analyzer};
 use faast_core::provider::CloudProvider as _;
 use faast_core::{Cloud, ErrorKind, Hedge};
 use faast_google::GoogleOptions as _;
+use faast_testkit::analysis::stands_in_csv_and_chart;
 use faast_testkit::emulator_google::GoogleEmulator;
 
 use super::{on, slow};
@@ -32,19 +33,6 @@ async fn analyzed(google: &GoogleEmulator) -> Analysis {
     analyzer.analyze(workload).await.unwrap()
 }
 
-/// A line of CSV, its quotes taken away, as a spreadsheet does it.
-fn fields(line: &str) -> Vec<String> {
-    let (mut fields, mut quoted) = (vec![String::new()], false);
-    for c in line.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            ',' if !quoted => fields.push(String::new()),
-            c => fields.last_mut().unwrap().push(c),
-        }
-    }
-    fields
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn configurations_of_cloud_run_and_of_this_machine_are_compared() {
     let google = GoogleEmulator::start();
@@ -61,25 +49,8 @@ async fn configurations_of_cloud_run_and_of_this_machine_are_compared() {
     assert!(rows[0].usd > least(1.0) && rows[1].usd > least(2.0), "{analysis}");
     assert!(rows[2].usd == 0.0 && rows[3].usd > least(2.0) && !rows[3].is_measured, "{analysis}");
     assert!(analysis.recommendation().is_some_and(|it| it.name == "local"), "{analysis}");
+    stands_in_csv_and_chart(&analysis);
     assert_eq!(google.leftovers(), Vec::<String>::new());
-
-    let csv = analysis.to_csv();
-    let mut lines = csv.lines().map(fields);
-    let heads = lines.next().unwrap();
-    let rows: Vec<_> = lines.collect();
-    assert_eq!(rows.len(), 4);
-    for row in rows {
-        assert_eq!(row.len(), heads.len());
-        for (head, field) in heads.iter().zip(&row) {
-            match head.as_str() {
-                "configuration" => assert!(field.parse::<f64>().is_err() && !field.is_empty()),
-                "measured" => assert!(["true", "false"].contains(&field.as_str())),
-                "error" => assert!(field.is_empty()),
-                _ => assert!(field.parse::<f64>().is_ok(), "{head}: {field}"),
-            }
-        }
-    }
-    assert_eq!(analysis.chart().matches("class=\"point\"").count(), 4);
 }
 
 /// By hand: so many requests, as many tenths of seconds as calls took here, and the headers of their answers.

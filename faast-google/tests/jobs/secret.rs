@@ -2,12 +2,12 @@
 //! the files of this home.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use faast_core::Builder;
 use faast_google::{Google, GoogleOptions as _};
 use faast_testkit::emulator_google::{GoogleEmulator, Identity, PROJECT, REGION};
+use faast_testkit::planted::{files_below, holds};
 use faast_testkit::tap::Tap;
 use serde_json::{Value, json};
 
@@ -42,21 +42,6 @@ async fn program() {
     eprintln!("{declined:?}");
     // Without a cleanup, so that the ledger stays.
     std::process::exit(0);
-}
-
-fn files(folder: &Path, found: &mut Vec<Vec<u8>>) {
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let path = entry.path();
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_none_or(|it| it != "gz") {
-            found.push(fs::read(path).unwrap());
-        }
-    }
-}
-
-fn holds(bytes: &[u8], text: &str) -> bool {
-    bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
 /// What follows the name of a variable in the JSON that was sent.
@@ -120,8 +105,7 @@ async fn nothing_secret_is_anywhere(entry: &str) {
         secrets.push(value_of("FAAST_SECRET", &heard));
     }
 
-    let mut kept = Vec::new();
-    files(&home, &mut kept);
+    let kept = files_below(&home, "gz");
     assert!(kept.iter().any(|file| holds(file, "\"service\"")), "there is a ledger");
     let logs = container_logs(&google, &token(&login).await).await;
     assert!(logs.contains("Starting new instance"), "{logs}");

@@ -3,10 +3,11 @@
 use faast_core::ErrorKind;
 use faast_core::provider::CloudProvider as _;
 use faast_google::{GoogleOptions, private};
+use faast_testkit::refusal::says;
 use serde_json::json;
 
 use crate::project::Fault;
-use crate::rig::{Rig, SECRETS, says};
+use crate::rig::{Rig, SECRETS};
 
 #[tokio::test]
 async fn a_developers_own_login_calls_by_an_identity_token() {

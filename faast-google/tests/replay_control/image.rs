@@ -1,10 +1,11 @@
 //! The repository and the push of the image into it.
 
 use faast_core::ErrorKind;
+use faast_testkit::refusal::says;
 use serde_json::json;
 
 use crate::project::Fault;
-use crate::rig::{Rig, says};
+use crate::rig::Rig;
 
 #[tokio::test]
 async fn blobs_are_sent_in_one_piece() {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use faast_core::cache::CacheFolder;
-use faast_core::ledger::Ledger;
 use faast_core::provider::{CloudFunction, CloudProvider as _, DeployContext, DeploySpec, DeploymentId, Mode, Runtime};
-use faast_core::{Builder, Error, ErrorKind, Result};
+use faast_core::{Builder, Error, Result};
 use faast_google::{Google, GoogleOptions as _, private};
+use faast_testkit::refusal;
 use serde_json::json;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer};
@@ -85,11 +85,8 @@ impl Rig {
 
     /// Deploys, which has to fail, leave nothing, and say nothing secret.
     pub(crate) async fn refused(&self, options: impl FnOnce(Builder<Google>) -> Builder<Google>) -> Error {
-        let error = self.deploy(options).await.err().expect("a refusal");
+        let error = refusal::refused(&self.provider(options), &self.spec, &self.context, &SECRETS).await;
         assert!(self.project.left().is_empty(), "left: {:?} after {error:?}", self.project.left());
-        assert!(!self.context.ledger.path().exists(), "{:?}", Ledger::read(&self.context.ledger.path()));
-        let shown = format!("{error} {error:?} {:?}", error.hint());
-        assert!(SECRETS.iter().all(|secret| !shown.contains(secret)), "{shown}");
         error
     }
 
@@ -101,13 +98,4 @@ impl Rig {
         assert!(self.project.left().is_empty(), "left: {:?}", self.project.left());
         assert!(!self.context.ledger.path().exists());
     }
-}
-
-/// What a user reads about a failure: the kind, a part of the message and a part of the hint.
-#[track_caller]
-pub(crate) fn says(error: &Error, kind: ErrorKind, message: &str, hint: &str) {
-    assert_eq!(error.kind(), kind, "{error:?}");
-    assert!(error.message().contains(message), "`{message}` is not in `{}`", error.message());
-    let given = error.hint().unwrap_or_default();
-    assert!(given.contains(hint), "`{hint}` is not in `{given}`");
 }

@@ -4,10 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use faast_core::ErrorKind;
 use faast_google::{GoogleOptions, private};
+use faast_testkit::refusal::says;
 use serde_json::json;
 
 use crate::project::Fault;
-use crate::rig::{Rig, SECRETS, says};
+use crate::rig::{Rig, SECRETS};
 
 #[tokio::test]
 async fn a_deployment_makes_a_repository_and_a_service_and_removes_both() {

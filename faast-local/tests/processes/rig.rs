@@ -276,12 +276,6 @@ impl Answer {
     }
 }
 
-/// Whether a process is there and no zombie.
-pub(crate) fn lives(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z') && !rest.starts_with('X'))
-}
-
 /// Waits for something that has to come true; the test harness's own limit is the only one.
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..10_000 {

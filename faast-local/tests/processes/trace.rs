@@ -5,10 +5,11 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use faast_core::provider::{Event, RetryClass};
+use faast_testkit::watch::is_alive;
 use futures_util::{FutureExt, StreamExt};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::rig::{Rig, eventually, lives, own_runtime, runtime};
+use super::rig::{Rig, eventually, own_runtime, runtime};
 
 #[derive(Debug, PartialEq, Eq)]
 struct Counts {
@@ -105,9 +106,9 @@ fn dropping_the_deployment_is_a_cleanup() {
 fn children_of_functions_end_with_their_worker() {
     let rig = Rig::new(1);
     let child: u32 = rig.ok("child").parse().unwrap();
-    assert!(lives(child));
+    assert!(is_alive(child));
     rig.cleanup();
-    eventually("the grandchild ends", || !lives(child));
+    eventually("the grandchild ends", || !is_alive(child));
 }
 
 /// Not a test of its own: the client that the next one kills. An ordinary run passes at once.
@@ -138,8 +139,8 @@ fn workers_end_when_their_client_is_killed() {
     let lines = BufReader::new(client.stdout.take().unwrap()).lines();
     let line = lines.map(Result::unwrap).find(|line| line.starts_with("workers ")).unwrap();
     let workers: Vec<u32> = line.split(' ').skip(1).map(|pid| pid.parse().unwrap()).collect();
-    assert!(workers.len() >= 3 && workers.iter().all(|pid| lives(*pid)), "{line}");
+    assert!(workers.len() >= 3 && workers.iter().all(|pid| is_alive(*pid)), "{line}");
     kill_process(Pid::from_child(&client), Signal::KILL).unwrap();
     client.wait().unwrap();
-    eventually("its workers end", || workers.iter().all(|pid| !lives(*pid)));
+    eventually("its workers end", || workers.iter().all(|pid| !is_alive(*pid)));
 }

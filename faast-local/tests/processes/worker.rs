@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use faast_core::ErrorKind;
 use faast_core::provider::{Event, Outcome, Payload, Ran, RetryClass};
+use faast_testkit::watch::is_alive;
 use futures_util::{FutureExt, StreamExt};
 
-use super::rig::{Rig, eventually, lives, runtime};
+use super::rig::{Rig, eventually, runtime};
 
 #[test]
 fn a_call_comes_back_with_the_worker_that_ran_it() {
@@ -162,7 +163,7 @@ fn dropping_a_request_ends_its_worker_and_another_takes_over() {
     drop(stream);
     // Waits until the slot is free: never two processes at once.
     assert_ne!(rig.ok("pid"), pid.to_string());
-    assert!(!lives(pid));
+    assert!(!is_alive(pid));
 }
 
 #[test]
@@ -198,7 +199,7 @@ fn a_generator_that_nobody_reads_is_held_back_and_stops_when_dropped() {
         }
     });
     drop(stream);
-    eventually("the generator's worker ends", || !lives(pid));
+    eventually("the generator's worker ends", || !is_alive(pid));
     assert_eq!(rig.ok("ok 1"), "1");
 }
 
@@ -281,5 +282,5 @@ fn many_workers_at_once_serve_and_go() {
     });
     assert_eq!(pids.len(), 60);
     rig.cleanup();
-    assert!(pids.iter().all(|pid| !lives(*pid)));
+    assert!(pids.iter().all(|pid| !is_alive(*pid)));
 }

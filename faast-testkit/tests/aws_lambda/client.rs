@@ -1,14 +1,13 @@
 //! A client that knows HTTP and no more, and the functions that tests deploy with it.
 
-use std::fs;
-use std::io::{BufRead as _, BufReader, Cursor, Read as _, Write as _};
-use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::io::{Cursor, Write as _};
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use faast_testkit::emulator_aws::AwsEmulator;
+use faast_testkit::http::{Answer, Ask, Pending};
+use faast_testkit::watch::until;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use zip::ZipWriter;
@@ -17,92 +16,35 @@ use zip::write::SimpleFileOptions;
 /// Lets Lambda assume a role.
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// What Lambda's answers say.
+pub(crate) trait Told {
+    /// Status, code and text of a refusal.
+    fn refusal(&self) -> (u16, &str, String);
 
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+    /// The end of the function's log.
+    fn log(&self) -> String;
+
+    /// What went wrong with the function: type and message.
+    fn function_error(&self) -> (String, String);
 }
 
-impl Answer {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str())
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    /// The code and text of a refusal.
-    pub(crate) fn refusal(&self) -> (u16, &str, String) {
+impl Told for Answer {
+    fn refusal(&self) -> (u16, &str, String) {
         let body = self.json();
         let text = body["message"].as_str().or(body["Message"].as_str()).unwrap_or("").to_owned();
         (self.status, self.header("x-amzn-errortype").unwrap_or(""), text)
     }
 
-    /// The end of the function's log.
-    pub(crate) fn log(&self) -> String {
+    fn log(&self) -> String {
         let encoded = self.header("x-amz-log-result").expect("a log was asked for");
         String::from_utf8(BASE64_STANDARD.decode(encoded).unwrap()).unwrap()
     }
 
-    /// What went wrong with the function: type and message.
-    pub(crate) fn function_error(&self) -> (String, String) {
+    fn function_error(&self) -> (String, String) {
         assert_eq!((self.status, self.header("x-amz-function-error")), (200, Some("Unhandled")), "{self:?}");
         let body = self.json();
         let text = |name: &str| body[name].as_str().unwrap_or("").to_owned();
         (text("errorType"), text("errorMessage"))
-    }
-}
-
-/// A connection with a request sent.
-pub(crate) struct Pending {
-    reader: BufReader<TcpStream>,
-}
-
-impl Pending {
-    /// Reads status and headers.
-    pub(crate) fn head(&mut self) -> std::io::Result<Answer> {
-        let mut lines = Vec::new();
-        loop {
-            let mut line = String::new();
-            if self.reader.read_line(&mut line)? == 0 {
-                return Err(std::io::ErrorKind::UnexpectedEof.into());
-            }
-            if line.trim_end().is_empty() {
-                break;
-            }
-            lines.push(line.trim_end().to_owned());
-        }
-        let status = lines[0].split(' ').nth(1).unwrap().parse().unwrap();
-        let headers = lines[1..].iter().map(|it| it.split_once(": ").unwrap());
-        let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
-        Ok(Answer { status, headers, body: Vec::new() })
-    }
-
-    /// The next piece of a chunked body; nothing at its end.
-    pub(crate) fn chunk(&mut self) -> Option<Vec<u8>> {
-        let mut size = String::new();
-        self.reader.read_line(&mut size).unwrap();
-        let mut chunk = vec![0; usize::from_str_radix(size.trim_end(), 16).unwrap()];
-        self.reader.read_exact(&mut chunk).unwrap();
-        self.reader.read_line(&mut String::new()).unwrap();
-        (!chunk.is_empty()).then_some(chunk)
-    }
-
-    pub(crate) fn answer(mut self) -> std::io::Result<Answer> {
-        let mut answer = self.head()?;
-        if answer.header("transfer-encoding") == Some("chunked") {
-            while let Some(chunk) = self.chunk() {
-                answer.body.extend(chunk);
-            }
-        } else {
-            self.reader.read_to_end(&mut answer.body)?;
-        }
-        Ok(answer)
     }
 }
 
@@ -157,23 +99,10 @@ impl Account {
         extra: &[(&str, &str)],
         body: &[u8],
     ) -> Pending {
-        let address = self.aws.endpoint().replace("http://", "");
-        let stream = TcpStream::connect(&address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\nauthorization: \
-             AWS4-HMAC-SHA256 Credential=AKIATEST/20261122/us-west-2/{service}/aws4_request, SignedHeaders=host, \
-             Signature=0\r\n",
-            body.len()
-        );
-        for (name, value) in extra {
-            head.extend([name, ": ", value, "\r\n"]);
-        }
-        let mut writer = &stream;
-        writer.write_all(format!("{head}\r\n").as_bytes()).unwrap();
-        // A refused request may not be read to its end.
-        let _ = writer.write_all(body);
-        Pending { reader: BufReader::new(stream) }
+        let scope = format!("Credential=AKIATEST/20261122/us-west-2/{service}/aws4_request");
+        let signature = format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0");
+        let headers = [&[("authorization", signature.as_str())], extra].concat();
+        Ask { method, path, headers: &headers, body }.send(&self.aws.endpoint())
     }
 
     pub(crate) fn send(&self, service: &str, method: &str, path: &str, extra: &[(&str, &str)], body: &[u8]) -> Answer {
@@ -209,7 +138,7 @@ impl Account {
         let answer = self.create(name, settings);
         assert_eq!(answer.status, 201, "{answer:?}");
         let path = format!("/2015-03-31/functions/{name}");
-        wait_until(|| self.lambda("GET", &path, &Value::Null).json()["Configuration"]["State"] == "Active");
+        until(|| self.lambda("GET", &path, &Value::Null).json()["Configuration"]["State"] == "Active");
     }
 
     pub(crate) fn start_invoke(&self, name: &str, event: &Value) -> Pending {
@@ -234,23 +163,4 @@ pub(crate) fn archive(files: &[(&str, u32, &[u8])]) -> Vec<u8> {
         writer.write_all(content).unwrap();
     }
     writer.finish().unwrap().into_inner()
-}
-
-pub(crate) fn wait_until(mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < PATIENCE, "it never became so");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// Whether a process exists, and not as a zombie.
-pub(crate) fn is_alive(pid: u64) -> bool {
-    state_of(pid).is_some_and(|state| state != 'Z')
-}
-
-/// `S` sleeps, `T` is stopped.
-pub(crate) fn state_of(pid: u64) -> Option<char> {
-    let stat = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
-    stat.rsplit(") ").next()?.chars().next()
 }

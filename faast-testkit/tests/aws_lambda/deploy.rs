@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use faast_testkit::emulator_aws::AwsEmulator;
 use serde_json::{Value, json};
 
-use crate::client::{Account, archive, runtime};
+use crate::client::{Account, Told as _, archive, runtime};
 
 #[test]
 fn a_function_is_pending_until_it_is_active_and_takes_no_calls_before() {

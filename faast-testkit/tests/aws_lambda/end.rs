@@ -1,9 +1,10 @@
 //! Nothing that was started outlives the function or the emulator.
 
 use faast_testkit::emulator_aws::AwsEmulator;
+use faast_testkit::watch::{is_alive, state_of, until};
 use serde_json::{Value, json};
 
-use crate::client::{Account, is_alive, state_of, wait_until};
+use crate::client::Account;
 
 /// The processes of an environment: the runtime and a child of it.
 fn processes(account: &Account, name: &str) -> [u64; 2] {
@@ -20,7 +21,7 @@ fn deleting_a_function_ends_its_environments() {
     account.deploy("g", json!({}));
     let (gone, left) = (processes(&account, "f"), processes(&account, "g"));
     assert_eq!(account.lambda("DELETE", "/2015-03-31/functions/f", &Value::Null).status, 204);
-    wait_until(|| !gone.iter().any(|it| is_alive(*it)));
+    until(|| !gone.iter().any(|it| is_alive(*it)));
     assert!(left.iter().all(|it| is_alive(*it)));
 }
 
@@ -30,11 +31,11 @@ fn a_call_that_runs_goes_on_when_its_function_is_deleted() {
     account.deploy("f", json!({}));
     let note = account.file("started");
     let call = account.start_invoke("f", &json!({ "do": "gate", "file": account.file("gate"), "note": note }));
-    wait_until(|| note.exists());
+    until(|| note.exists());
     assert_eq!(account.lambda("DELETE", "/2015-03-31/functions/f", &Value::Null).status, 204);
     std::fs::write(account.file("gate"), "").unwrap();
     let process = call.answer().unwrap().json()["process"].as_u64().unwrap();
-    wait_until(|| !is_alive(process));
+    until(|| !is_alive(process));
 }
 
 #[test]
@@ -45,11 +46,11 @@ fn dropping_the_emulator_ends_everything_at_once() {
     account.deploy("g", json!({}));
     let note = account.file("started");
     let busy = account.start_invoke("g", &json!({ "do": "gate", "file": account.file("gate"), "note": note }));
-    wait_until(|| note.exists());
+    until(|| note.exists());
     let variables = account.invoke("f", &json!({ "do": "environment" })).json()["variables"].clone();
     let folder = std::path::PathBuf::from(variables["LAMBDA_TASK_ROOT"].as_str().unwrap());
     assert!(folder.exists());
-    let held = std::fs::read_to_string(note).unwrap().trim().parse().unwrap();
+    let held = std::fs::read_to_string(note).unwrap().trim().parse::<u64>().unwrap();
     assert!(is_alive(held));
     drop(account);
     assert!(!idle.iter().any(|it| is_alive(*it)), "nothing is left to wait for");

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use faast_testkit::emulator_aws::{AwsEmulator, Faults};
+use faast_testkit::watch::until;
 use serde_json::{Value, json};
 
-use crate::client::{Account, wait_until};
+use crate::client::{Account, Told as _};
 
 const ROLES_QUEUE: &str = "arn:aws:sqs:us-west-2:123456789012:results";
 
@@ -40,7 +41,7 @@ fn send(account: &Account, event: &Value) -> String {
 /// So many records out of the queue.
 fn records(account: &Account, url: &str, count: usize) -> Vec<Value> {
     let mut records = Vec::new();
-    wait_until(|| {
+    until(|| {
         let answer = sqs(account, "ReceiveMessage", &json!({ "QueueUrl": url, "MaxNumberOfMessages": 10 }));
         for message in answer["Messages"].as_array().into_iter().flatten() {
             records.push(serde_json::from_str(message["Body"].as_str().unwrap()).unwrap());
@@ -123,10 +124,10 @@ fn a_record_that_is_lost_or_too_long_never_comes() {
     for builder in builders {
         let (account, url) = deployed(builder.start(), 0);
         send(&account, &json!(1));
-        wait_until(|| account.aws.bill().requests == 1);
+        until(|| account.aws.bill().requests == 1);
         // Its record would be written before the next event has run.
         send(&account, &json!(2));
-        wait_until(|| account.aws.bill().requests == 2);
+        until(|| account.aws.bill().requests == 2);
         let answer = sqs(&account, "ReceiveMessage", &json!({ "QueueUrl": url, "MaxNumberOfMessages": 10 }));
         assert!(answer.get("Messages").is_none_or(|it| it.as_array().is_some_and(Vec::is_empty)), "{answer}");
     }

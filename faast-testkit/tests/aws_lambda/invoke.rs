@@ -1,9 +1,10 @@
 //! Calls and what comes of them, good and bad, as a caller of the service sees it.
 
 use faast_testkit::emulator_aws::AwsEmulator;
+use faast_testkit::watch::{is_alive, state_of, until};
 use serde_json::{Value, json};
 
-use crate::client::{Account, archive, is_alive, state_of, wait_until};
+use crate::client::{Account, Told as _, archive};
 
 fn deployed(settings: Value) -> Account {
     let account = Account::new(AwsEmulator::start());
@@ -35,7 +36,7 @@ fn calls_go_to_one_warm_environment_and_at_once_to_many() {
 fn processes_are_stopped_between_calls() {
     let account = deployed(json!({}));
     let process = account.invoke("f", &json!(1)).json()["process"].as_u64().unwrap();
-    wait_until(|| state_of(process) == Some('T'));
+    until(|| state_of(process) == Some('T'));
     assert_eq!(account.invoke("f", &json!(2)).json()["process"], process);
 }
 
@@ -80,7 +81,7 @@ fn a_call_that_takes_too_long_is_ended_with_all_its_processes() {
         log.contains("Duration: 1000.00 ms\tBilled Duration: 1000 ms\t") && log.contains("Status: timeout"),
         "{log}"
     );
-    wait_until(|| !is_alive(started["child"].as_u64().unwrap()) && !is_alive(started["process"].as_u64().unwrap()));
+    until(|| !is_alive(started["child"].as_u64().unwrap()) && !is_alive(started["process"].as_u64().unwrap()));
     assert_eq!(account.invoke("f", &json!(1)).json()["calls"], 1);
 }
 

@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use faast_testkit::emulator_aws::AwsEmulator;
+use faast_testkit::http::{Answer, Pending};
+use faast_testkit::watch::until;
 use serde_json::{Value, json};
 
-use crate::client::{Account, Answer, Pending, wait_until};
+use crate::client::Account;
 
 /// So many calls that run until the file exists.
 fn hold(account: &Account, name: &str, count: usize) -> Vec<Pending> {
     let event = json!({ "do": "gate", "file": account.file("gate"), "note": account.file("started") });
     let pending = (0..count).map(|_| account.start_invoke(name, &event)).collect();
     let started = || std::fs::read_to_string(account.file("started")).unwrap_or_default().lines().count();
-    wait_until(|| started() == count);
+    until(|| started() == count);
     pending
 }
 

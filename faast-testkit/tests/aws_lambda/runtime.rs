@@ -5,7 +5,7 @@ use std::time::Duration;
 use faast_testkit::emulator_aws::AwsEmulator;
 use serde_json::{Value, json};
 
-use crate::client::Account;
+use crate::client::{Account, Told as _};
 
 #[test]
 fn a_process_has_the_documented_variables_and_no_others() {

@@ -1,9 +1,10 @@
 //! Streamed answers arrive while the function runs, in the framing of event streams.
 
 use faast_testkit::emulator_aws::AwsEmulator;
+use faast_testkit::http::Pending;
 use serde_json::{Value, json};
 
-use crate::client::{Account, Pending};
+use crate::client::Account;
 
 /// The type of a message and its payload.
 type Message = (String, Vec<u8>);
@@ -21,7 +22,7 @@ fn start(account: &Account, event: &Value) -> Pending {
 fn next(pending: &mut Pending, buffer: &mut Vec<u8>) -> Option<Message> {
     let word = |bytes: &[u8], at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     while buffer.len() < 4 || buffer.len() < word(buffer, 0) {
-        buffer.extend(pending.chunk()?);
+        buffer.extend(pending.chunk().unwrap()?);
     }
     let rest = buffer.split_off(word(buffer, 0));
     let message = std::mem::replace(buffer, rest);

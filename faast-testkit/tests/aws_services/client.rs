@@ -1,10 +1,9 @@
 //! A client that knows HTTP and signatures and no more.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use faast_testkit::emulator_aws::{AwsEmulator, Credentials};
+use faast_testkit::http::{self, Answer};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -13,26 +12,20 @@ pub(crate) const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect"
 /// Keys that are good enough where permissions do not matter.
 pub(crate) const ANYBODY: (&str, &str) = ("test", "test");
 
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) head: String,
-    pub(crate) body: String,
+/// What answers say.
+pub(crate) trait Told {
+    /// Status and code of a refusal in any of the protocols, and the whole of what was said.
+    fn refusal(&self) -> (u16, String, String);
 }
 
-impl Answer {
-    pub(crate) fn json(&self) -> Value {
-        assert_eq!(self.status, 200, "{self:?}");
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    /// The code of a refusal in any of the protocols, and the whole of what was said.
-    pub(crate) fn refusal(&self) -> (u16, String, &str) {
-        let in_xml = || self.body.split("<Code>").nth(1)?.split("</Code>").next();
-        let in_header = || self.head.lines().find_map(|line| line.strip_prefix("x-amzn-errortype: "));
-        let in_json = || self.body.split(r#""__type":""#).nth(1)?.split('"').next();
-        let code = in_xml().or_else(in_header).or_else(in_json).unwrap_or_default();
-        (self.status, code.rsplit('#').next().unwrap_or_default().to_owned(), &self.body)
+impl Told for Answer {
+    fn refusal(&self) -> (u16, String, String) {
+        let body = self.text();
+        let in_xml = || body.split("<Code>").nth(1)?.split("</Code>").next();
+        let in_json = || body.split(r#""__type":""#).nth(1)?.split('"').next();
+        let code = in_xml().or_else(|| self.header("x-amzn-errortype")).or_else(in_json).unwrap_or_default();
+        let code = code.rsplit('#').next().unwrap_or_default().to_owned();
+        (self.status, code, body)
     }
 }
 
@@ -81,7 +74,7 @@ impl<'a> Ask<'a> {
     pub(crate) fn send_as(mut self, aws: &AwsEmulator, (access_key, secret): (&str, &str)) -> Answer {
         let host = aws.endpoint().trim_start_matches("http://").to_owned();
         if !self.headers.iter().any(|(name, _)| name == "host") {
-            self.headers.push(("host".into(), host.clone()));
+            self.headers.push(("host".into(), host));
         }
         let now = now();
         let day = now[..8].to_owned();
@@ -105,7 +98,7 @@ impl<'a> Ask<'a> {
         let authorization =
             format!("AWS4-HMAC-SHA256 Credential={access_key}/{scope}, SignedHeaders={names}, Signature={signature}");
         self.headers.push(("authorization".into(), authorization));
-        self.send(&host)
+        self.send(aws)
     }
 
     pub(crate) fn send_to(self, aws: &AwsEmulator) -> Answer {
@@ -116,30 +109,17 @@ impl<'a> Ask<'a> {
         self.send_as(aws, (&user.access_key, &user.secret_key))
     }
 
-    fn send(self, host: &str) -> Answer {
-        let mut stream = TcpStream::connect(host).unwrap();
-        let lines: String = self.headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect();
-        let head = format!(
-            "{} {} HTTP/1.1\r\n{lines}content-length: {}\r\nconnection: close\r\n\r\n",
-            self.method,
-            self.path,
-            self.body.len()
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        stream.write_all(&self.body).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let answer = String::from_utf8(answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, head: head.to_owned(), body: body.to_owned() }
+    fn send(self, aws: &AwsEmulator) -> Answer {
+        let headers: Vec<_> = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let ask = http::Ask { method: self.method, path: self.path, headers: &headers, body: &self.body };
+        ask.answer(&aws.endpoint()).unwrap()
     }
 }
 
 /// Sends an operation of a JSON service and reads its answer.
 pub(crate) fn call(aws: &AwsEmulator, service: &str, action: &str, body: &Value) -> Value {
     let answer = Ask::json(service, action, body).send_to(aws);
-    if answer.body.is_empty() { json!({}) } else { answer.json() }
+    if answer.body.is_empty() { json!({}) } else { answer.ok() }
 }
 
 fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {

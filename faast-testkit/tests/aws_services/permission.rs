@@ -5,7 +5,7 @@ use std::time::Duration;
 use faast_testkit::emulator_aws::AwsEmulator;
 use serde_json::json;
 
-use crate::client::{Ask, TRUST};
+use crate::client::{Ask, TRUST, Told as _};
 
 fn account() -> AwsEmulator {
     AwsEmulator::builder().enforce_iam(true).start()
@@ -31,7 +31,7 @@ fn a_user_is_known_by_key_and_signature() {
     let aws = account();
     let user = aws.add_user(&policy(ALL));
     let answer = identity().send_by(&aws, &user);
-    assert!(answer.body.contains("<Arn>arn:aws:iam::123456789012:user/user-1</Arn>"), "{answer:?}");
+    assert!(answer.text().contains("<Arn>arn:aws:iam::123456789012:user/user-1</Arn>"), "{answer:?}");
     let wrong = identity().send_as(&aws, (&user.access_key, "another secret"));
     assert_eq!((wrong.refusal().0, wrong.refusal().1.as_str()), (403, "SignatureDoesNotMatch"));
     let unknown = identity().send_as(&aws, ("AKIAUNKNOWN", "x"));
@@ -47,7 +47,7 @@ fn a_signature_counts_for_a_quarter_of_an_hour() {
     aws.advance(Duration::from_mins(2));
     let late = identity().send_by(&aws, &user);
     assert_eq!((late.refusal().0, late.refusal().1.as_str()), (403, "SignatureDoesNotMatch"));
-    assert!(late.body.contains("Signature expired: ") && late.body.contains(" is now earlier than "), "{late:?}");
+    assert!(late.text().contains("Signature expired: ") && late.text().contains(" is now earlier than "), "{late:?}");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_deny_for_some_resources_leaves_the_others() {
         |name: &str| Ask::json("logs", "CreateLogGroup", &json!({ "logGroupName": name })).send_by(&aws, &user);
     let refused = create("/aws/lambda/faast-1");
     assert_eq!((refused.refusal().0, refused.refusal().1.as_str()), (400, "AccessDeniedException"));
-    assert!(refused.body.contains("with an explicit deny in an identity-based policy"), "{refused:?}");
+    assert!(refused.text().contains("with an explicit deny in an identity-based policy"), "{refused:?}");
     assert_eq!(create("/faast/1").status, 200);
     assert_eq!(aws.leftovers(), ["arn:aws:logs:us-west-2:123456789012:log-group:/faast/1"]);
 }
@@ -139,7 +139,7 @@ fn a_role_is_passed_by_those_who_may() {
     let denied = create(&user);
     assert_eq!((denied.refusal().0, denied.refusal().1.as_str()), (403, "AccessDeniedException"));
     assert!(
-        denied.body.contains(&format!("not authorized to perform: iam:PassRole on resource: {role}")),
+        denied.text().contains(&format!("not authorized to perform: iam:PassRole on resource: {role}")),
         "{denied:?}"
     );
     // Whoever may pass it gets as far as the archive, which is none.
@@ -160,7 +160,8 @@ fn decisions_can_be_asked_for_without_doing_anything() {
         ("ActionNames.member.2", "logs:CreateLogGroup"),
     ];
     let answer = Ask::form("iam", "SimulatePrincipalPolicy", &simulate).send_to(&aws);
+    let text = answer.text();
     let decisions: Vec<&str> =
-        answer.body.split("<EvalDecision>").skip(1).map(|rest| rest.split('<').next().unwrap()).collect();
+        text.split("<EvalDecision>").skip(1).map(|rest| rest.split('<').next().unwrap()).collect();
     assert_eq!(decisions, ["allowed", "implicitDeny"], "{answer:?}");
 }

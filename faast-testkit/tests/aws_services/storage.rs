@@ -1,8 +1,9 @@
 //! Objects: bodies in chunks with trailing checksums, buckets in hosts, and regions.
 
 use faast_testkit::emulator_aws::AwsEmulator;
+use faast_testkit::http::Answer;
 
-use crate::client::{Answer, Ask};
+use crate::client::{Ask, Told as _};
 
 fn create_bucket(aws: &AwsEmulator) {
     let body = "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>us-west-2\
@@ -29,7 +30,7 @@ fn chunks_are_undone_and_their_checksum_is_compared() {
     let short = put_in_chunks(&aws, "DUoRhQ==", "12");
     assert_eq!((short.refusal().0, short.refusal().1.as_str()), (400, "IncompleteBody"));
     assert_eq!(put_in_chunks(&aws, "DUoRhQ==", "11").status, 200);
-    assert_eq!(Ask::new("s3", "GET", "/faast-1/code.zip", "").send_to(&aws).body, "hello world");
+    assert_eq!(Ask::new("s3", "GET", "/faast-1/code.zip", "").send_to(&aws).text(), "hello world");
 }
 
 #[test]
@@ -38,7 +39,7 @@ fn a_bucket_may_be_in_the_host() {
     create_bucket(&aws);
     assert_eq!(Ask::new("s3", "PUT", "/faast-1/a/b", "text").send_to(&aws).status, 200);
     let by_host = Ask::new("s3", "GET", "/a/b", "").header("host", "faast-1.s3.us-west-2.amazonaws.com").send_to(&aws);
-    assert_eq!((by_host.status, by_host.body.as_str()), (200, "text"));
+    assert_eq!((by_host.status, by_host.text().as_str()), (200, "text"));
 }
 
 #[test]
@@ -49,5 +50,5 @@ fn a_bucket_of_another_region_is_elsewhere() {
     elsewhere.region = "eu-west-1";
     let answer = elsewhere.send_to(&aws);
     assert_eq!((answer.refusal().0, answer.refusal().1.as_str()), (301, "PermanentRedirect"));
-    assert!(answer.head.contains("x-amz-bucket-region: us-west-2"), "{answer:?}");
+    assert_eq!(answer.header("x-amz-bucket-region"), Some("us-west-2"), "{answer:?}");
 }

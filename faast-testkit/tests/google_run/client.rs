@@ -1,107 +1,33 @@
 //! A client that knows HTTP and no more, and the image that tests deploy with it.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
 
-use faast_testkit::emulator_google::GoogleEmulator;
+use faast_testkit::emulator_google::{GoogleEmulator, GoogleEmulatorBuilder};
+use faast_testkit::http::{Answer, Ask, Pending};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_mins(1);
-
 /// Where everything is made.
 pub(crate) const PARENT: &str = "projects/faast-project/locations/us-central1";
 
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+/// What APIs' answers say.
+pub(crate) trait Told {
+    /// Status, name of the status and text of a refusal by an API.
+    fn refusal(&self) -> (u16, String, String);
 }
 
-impl Answer {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str())
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text()))
-    }
-
-    /// The answer of a request that went well.
-    pub(crate) fn ok(&self) -> Value {
-        assert!(self.status < 300, "{}: {}", self.status, self.text());
-        self.json()
-    }
-
-    /// Status, name of the status and text of a refusal by an API.
-    pub(crate) fn refusal(&self) -> (u16, String, String) {
+impl Told for Answer {
+    fn refusal(&self) -> (u16, String, String) {
         let error = self.json()["error"].clone();
         let text = |name: &str| error[name].as_str().unwrap_or("").to_owned();
         (self.status, text("status"), text("message"))
-    }
-}
-
-/// A connection with a request sent.
-pub(crate) struct Pending {
-    reader: BufReader<TcpStream>,
-}
-
-impl Pending {
-    /// Reads status and headers.
-    pub(crate) fn head(&mut self) -> std::io::Result<Answer> {
-        let mut lines = Vec::new();
-        loop {
-            let mut line = String::new();
-            if self.reader.read_line(&mut line)? == 0 {
-                return Err(std::io::ErrorKind::UnexpectedEof.into());
-            }
-            if line.trim_end().is_empty() {
-                break;
-            }
-            lines.push(line.trim_end().to_owned());
-        }
-        let status = lines[0].split(' ').nth(1).unwrap().parse().unwrap();
-        let headers = lines[1..].iter().map(|it| it.split_once(": ").unwrap());
-        let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
-        Ok(Answer { status, headers, body: Vec::new() })
-    }
-
-    /// The next piece of a chunked body; nothing at its end.
-    pub(crate) fn chunk(&mut self) -> std::io::Result<Option<Vec<u8>>> {
-        let mut size = String::new();
-        if self.reader.read_line(&mut size)? == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        let mut chunk = vec![0; usize::from_str_radix(size.trim_end(), 16).unwrap()];
-        self.reader.read_exact(&mut chunk)?;
-        self.reader.read_line(&mut String::new())?;
-        Ok((!chunk.is_empty()).then_some(chunk))
-    }
-
-    pub(crate) fn answer(mut self) -> std::io::Result<Answer> {
-        let mut answer = self.head()?;
-        if answer.header("transfer-encoding") == Some("chunked") {
-            while let Some(chunk) = self.chunk()? {
-                answer.body.extend(chunk);
-            }
-        } else {
-            self.reader.read_to_end(&mut answer.body)?;
-        }
-        Ok(answer)
     }
 }
 
@@ -121,11 +47,7 @@ impl Project {
         Self::with(|it| it)
     }
 
-    pub(crate) fn with(
-        settings: impl FnOnce(
-            faast_testkit::emulator_google::GoogleEmulatorBuilder,
-        ) -> faast_testkit::emulator_google::GoogleEmulatorBuilder,
-    ) -> Self {
+    pub(crate) fn with(settings: impl FnOnce(GoogleEmulatorBuilder) -> GoogleEmulatorBuilder) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let builder = GoogleEmulator::builder().shared_folder(folder.path());
         Self { google: settings(builder).start(), folder }
@@ -142,21 +64,7 @@ impl Project {
     }
 
     pub(crate) fn start(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Pending {
-        let address = self.google.endpoint().replace("http://", "");
-        let stream = TcpStream::connect(&address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n",
-            body.len()
-        );
-        for (name, value) in headers {
-            head.extend([name, ": ", value, "\r\n"]);
-        }
-        let mut writer = &stream;
-        writer.write_all(format!("{head}\r\n").as_bytes()).unwrap();
-        // A refused request may not be read to its end.
-        let _ = writer.write_all(body);
-        Pending { reader: BufReader::new(stream) }
+        Ask { method, path, headers, body }.send(&self.google.endpoint())
     }
 
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
@@ -342,22 +250,3 @@ pub(crate) static PROGRAM: LazyLock<Vec<u8>> = LazyLock::new(|| {
     assert!(made.unwrap().success(), "the program is compiled");
     fs::read(folder.path().join("program")).unwrap()
 });
-
-pub(crate) fn wait_until(mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < PATIENCE, "it never became so");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// `S` sleeps, `T` is stopped, `Z` has ended; nothing is no such process.
-pub(crate) fn state_of(pid: u64) -> Option<char> {
-    let stat = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
-    stat.rsplit(") ").next()?.chars().next()
-}
-
-/// Whether a process exists, and not as a zombie.
-pub(crate) fn is_alive(pid: u64) -> bool {
-    state_of(pid).is_some_and(|state| state != 'Z')
-}

@@ -1,9 +1,10 @@
 //! From an image to a service: what is refused and in which words, and what operations say.
 
 use faast_testkit::emulator_google::ResourceKind;
+use faast_testkit::watch::until;
 use serde_json::{Value, json};
 
-use crate::client::{PARENT, PROGRAM, Project, image, image_for};
+use crate::client::{PARENT, PROGRAM, Project, Told as _, image, image_for};
 
 /// The error of the operation that creates a service.
 fn failure(project: &Project, name: &str, service: &Value) -> Value {
@@ -142,7 +143,7 @@ fn assert_fails(project: &Project, name: &str, service: &Value, log: &str) {
     let text = error["message"].as_str().unwrap();
     assert!(error["code"] == 9 && text.contains("failed to start and listen on the port defined"), "{name}: {error}");
     assert!(text.contains(&format!("Revision '{name}-00001-")), "{text}");
-    crate::client::wait_until(|| project.log(name).iter().any(|it| it.contains(log)));
+    until(|| project.log(name).iter().any(|it| it.contains(log)));
     let service = project.get(&format!("/v2/{PARENT}/services/{name}")).ok();
     assert_eq!(service["terminalCondition"]["state"], "CONDITION_FAILED", "{name}");
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use faast_testkit::emulator_google::{FaultScope, Faults, Latency, Moment, Then};
 use serde_json::{Value, json};
 
-use crate::client::{PARENT, Project};
+use crate::client::{PARENT, Project, Told as _};
 
 /// A project whose calls meet these faults: status of one, and how often it ran.
 fn called(faults: Faults) -> (std::io::Result<u16>, usize) {

@@ -3,7 +3,7 @@
 use faast_testkit::emulator_google::{Identity, SERVICE_ACCOUNT};
 use serde_json::{Value, json};
 
-use crate::client::{Deployed, PARENT, Project};
+use crate::client::{Deployed, PARENT, Project, Told as _};
 
 /// A token of the metadata server's account.
 fn machine_token(project: &Project, audience: &str) -> String {

@@ -1,8 +1,9 @@
 //! What a container in Cloud Run can rely on, and what its callers see of it.
 
+use faast_testkit::watch::{is_alive, state_of, until};
 use serde_json::{Value, json};
 
-use crate::client::{Project, is_alive, state_of, wait_until};
+use crate::client::Project;
 
 fn pid(text: &str) -> u64 {
     text.trim().parse().unwrap()
@@ -88,7 +89,7 @@ fn instances_take_one_request_at_a_time_and_are_used_again() {
     let (note, gate) = (project.file("note"), project.file("gate"));
     let path = format!("/gate?{},{}", note.display(), gate.display());
     let calls: Vec<_> = (0..3).map(|_| project.start_call(&service, &path, &[])).collect();
-    wait_until(|| project.notes("note").len() == 3);
+    until(|| project.notes("note").len() == 3);
     let mut instances = project.notes("note");
     instances.sort();
     instances.dedup();
@@ -104,7 +105,7 @@ fn an_instance_without_a_request_has_no_cpu_if_it_is_so_configured() {
     let project = Project::new();
     let idle = project.deploy("idle", &json!({}));
     let pid_of_idle = pid(&project.call(&idle, "/pid").text());
-    wait_until(|| state_of(pid_of_idle) == Some('T'));
+    until(|| state_of(pid_of_idle) == Some('T'));
     let resources = json!({ "cpuIdle": false });
     let busy = project.deploy("busy", &json!({ "template": { "containers": [{ "resources": resources }] } }));
     let pid_of_busy = pid(&project.call(&busy, "/pid").text());
@@ -117,10 +118,10 @@ fn a_caller_who_hangs_up_closes_the_connection_to_the_instance() {
     let project = Project::new();
     let service = project.deploy("f", &json!({}));
     let call = project.start_call(&service, &format!("/watch?{}", project.file("watch").display()), &[]);
-    wait_until(|| project.notes("watch").len() == 1);
+    until(|| project.notes("watch").len() == 1);
     assert!(project.notes("watch.gone").is_empty());
     drop(call);
-    wait_until(|| project.notes("watch.gone").len() == 1);
+    until(|| project.notes("watch.gone").len() == 1);
     assert_eq!(project.call(&service, "/echo").status, 200);
 }
 
@@ -151,8 +152,8 @@ fn a_crash_is_told_as_503_and_the_next_request_gets_another_instance() {
         assert_eq!(answer.header("faast"), None);
         assert_eq!(project.call(&service, "/echo").status, 200, "{path}");
     }
-    wait_until(|| project.log("f").iter().any(|it| it == "Container called exit(7)."));
-    wait_until(|| project.log("f").iter().any(|it| it == "Uncaught signal: 6."));
+    until(|| project.log("f").iter().any(|it| it == "Container called exit(7)."));
+    until(|| project.log("f").iter().any(|it| it == "Uncaught signal: 6."));
 }
 
 #[test]
@@ -161,7 +162,7 @@ fn too_much_memory_kills_the_instance() {
     let service = project.deploy("f", &json!({}));
     assert_eq!(project.call(&service, "/memory").status, 503);
     let is_told = |it: &String| it.starts_with("Memory limit of 512 MiB exceeded with ");
-    wait_until(|| project.log("f").iter().any(is_told));
+    until(|| project.log("f").iter().any(is_told));
     assert_eq!(project.call(&service, "/echo").status, 200);
 }
 
@@ -180,13 +181,13 @@ fn at_the_timeout_the_caller_gets_504_and_the_instance_is_not_killed() {
 fn what_a_container_writes_is_in_its_log_with_the_trace_of_requests() {
     let project = Project::new();
     let service = project.deploy("f", &json!({}));
-    wait_until(|| project.log("f").iter().any(|it| it == "a line of its start"));
+    until(|| project.log("f").iter().any(|it| it == "a line of its start"));
     let trace = "0123456789abcdef0123456789abcdef";
     let header = [("x-cloud-trace-context", trace)];
     assert_eq!(project.start_call(&service, "/echo", &header).answer().unwrap().status, 200);
     let filter = format!("trace=\"projects/faast-project/traces/{trace}\"");
     let entries = || project.api("POST", "/v2/entries:list", &json!({ "filter": filter })).ok()["entries"].clone();
-    wait_until(|| entries().as_array().is_some_and(|it| it.len() == 1));
+    until(|| entries().as_array().is_some_and(|it| it.len() == 1));
     assert_eq!(entries()[0]["httpRequest"]["status"], json!(200));
     assert_eq!(entries()[0]["jsonPayload"], Value::Null);
 }
@@ -198,7 +199,7 @@ fn the_bill_counts_requests_and_tenths_of_seconds() {
     let before = project.google.bill();
     assert!(before.requests == 0 && before.billed_ms >= 100, "starting is billed: {before:?}");
     assert_eq!(project.call(&service, "/echo").status, 200);
-    wait_until(|| project.google.bill().billed_ms > before.billed_ms);
+    until(|| project.google.bill().billed_ms > before.billed_ms);
     let after = project.google.bill();
     let billed_ms = after.billed_ms - before.billed_ms;
     assert_eq!((after.requests, billed_ms % 100, after.answer_bytes), (1, 0, 4));

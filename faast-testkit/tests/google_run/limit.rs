@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use faast_testkit::http::Pending;
+use faast_testkit::watch::until;
 use serde_json::{Value, json};
 
-use crate::client::{Deployed, PARENT, Pending, Project, wait_until};
+use crate::client::{Deployed, PARENT, Project, Told as _};
 
 /// So many calls that run until the file `gate` exists.
 fn hold(project: &Project, service: &Deployed, count: usize) -> Vec<Pending> {
     let path = format!("/gate?{},{}", project.file("note").display(), project.file("gate").display());
     let calls = (0..count).map(|_| project.start_call(service, &path, &[])).collect();
-    wait_until(|| project.notes("note").len() == count);
+    until(|| project.notes("note").len() == count);
     calls
 }
 

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use faast_testkit::emulator_google::SERVICE_ACCOUNT;
+use faast_testkit::watch::until;
 
-use crate::client::{Deployed, PARENT, Project, wait_until};
+use crate::client::{Deployed, PARENT, Project};
 
 const TOPIC: &str = "projects/faast-project/topics/requests";
 
@@ -33,7 +34,7 @@ fn a_message_is_pushed_in_an_envelope_until_the_service_says_yes() {
     let path = format!("/keep?{}", project.file("kept").display());
     subscribe(&project, &service, &path, &Value::Null, &json!({}));
     publish(&project, "aGVsbG8=");
-    wait_until(|| project.notes("kept").len() == 1);
+    until(|| project.notes("kept").len() == 1);
     let envelope: Value = serde_json::from_str(&project.notes("kept")[0]).unwrap();
     assert_eq!(envelope["subscription"], "projects/faast-project/subscriptions/requests");
     assert_eq!(
@@ -43,9 +44,9 @@ fn a_message_is_pushed_in_an_envelope_until_the_service_says_yes() {
     assert_eq!(envelope["message"]["messageId"], envelope["message"]["message_id"]);
     // Acknowledged by its status, it does not come again when its deadline is over.
     let is_answered = || project.google.calls().iter().any(|it| it.service == "app" && it.status == Some(200));
-    wait_until(is_answered);
+    until(is_answered);
     publish(&project, "YWdhaW4=");
-    wait_until(|| project.notes("kept").len() == 2);
+    until(|| project.notes("kept").len() == 2);
 }
 
 #[test]
@@ -55,7 +56,7 @@ fn a_crash_has_the_message_pushed_again_to_another_instance() {
     let file = project.file("tried");
     subscribe(&project, &service, &format!("/note-and-exit?{}", file.display()), &Value::Null, &json!({}));
     publish(&project, "aGVsbG8=");
-    wait_until(|| project.notes("tried").len() >= 3);
+    until(|| project.notes("tried").len() >= 3);
     let mut instances = project.notes("tried");
     instances.truncate(3);
     instances.dedup();
@@ -73,10 +74,10 @@ fn a_push_carries_the_token_of_its_account_for_its_audience() {
     let statuses = || -> Vec<Option<u16>> {
         project.google.calls().iter().filter(|it| it.service == "app").map(|it| it.status).collect()
     };
-    wait_until(|| statuses().contains(&Some(403)));
+    until(|| statuses().contains(&Some(403)));
     assert!(project.notes("note").is_empty());
     let member = format!("serviceAccount:{SERVICE_ACCOUNT}");
     let policy = json!({ "policy": { "bindings": [{ "role": "roles/run.invoker", "members": [member] }] } });
     project.api("POST", &format!("/v2/{PARENT}/services/f:setIamPolicy"), &policy).ok();
-    wait_until(|| project.notes("note").len() == 1);
+    until(|| project.notes("note").len() == 1);
 }

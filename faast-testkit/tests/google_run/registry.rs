@@ -1,8 +1,9 @@
 //! Pushing an image: what Artifact Registry takes, and what it does not.
 
+use faast_testkit::http::Answer;
 use serde_json::{Value, json};
 
-use crate::client::{Answer, PARENT, Project, digest, image};
+use crate::client::{PARENT, Project, Told as _, digest, image};
 
 fn code(answer: &Answer) -> (u16, String) {
     (answer.status, answer.json()["errors"][0]["code"].as_str().unwrap_or("").to_owned())

@@ -3,7 +3,7 @@
 use faast_testkit::emulator_google::{GoogleEmulator, RuntimeAccount, SERVICE_ACCOUNT};
 use serde_json::json;
 
-use crate::client::Project;
+use crate::client::{Project, Told as _};
 
 #[test]
 fn the_runtime_account_needs_a_role_on_what_it_uses() {

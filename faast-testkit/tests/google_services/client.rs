@@ -1,36 +1,19 @@
 //! A client that knows HTTP and no more.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::time::{Duration, Instant};
-
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use faast_testkit::emulator_google::GoogleEmulator;
+use faast_testkit::http::{Answer, Ask};
 use serde_json::{Value, json};
 
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) body: Vec<u8>,
+/// What APIs' answers say.
+pub(crate) trait Told {
+    /// Status and text of a refusal.
+    fn refusal(&self) -> (u16, String);
 }
 
-impl Answer {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    /// The answer of a request that went well.
-    pub(crate) fn ok(&self) -> Value {
-        assert!(self.status < 300, "{}: {}", self.status, String::from_utf8_lossy(&self.body));
-        self.json()
-    }
-
-    /// Status and text of a refusal.
-    pub(crate) fn refusal(&self) -> (u16, String) {
+impl Told for Answer {
+    fn refusal(&self) -> (u16, String) {
         (self.status, self.json()["error"]["message"].as_str().unwrap_or("").to_owned())
     }
 }
@@ -45,34 +28,21 @@ impl Project {
     }
 
     pub(crate) fn send(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> Answer {
-        self.request(method, path, &format!("content-type: {kind}"), body)
+        self.request(method, path, &[("content-type", kind)], body)
     }
 
     /// With an access token.
     pub(crate) fn send_as(&self, token: &str, method: &str, path: &str, kind: &str, body: &[u8]) -> Answer {
-        self.request(method, path, &format!("content-type: {kind}\r\nauthorization: Bearer {token}"), body)
+        let token = format!("Bearer {token}");
+        self.request(method, path, &[("content-type", kind), ("authorization", &token)], body)
     }
 
     pub(crate) fn metadata(&self, path: &str) -> Answer {
-        self.request("GET", &format!("/computeMetadata/v1/{path}"), "metadata-flavor: Google", b"")
+        self.request("GET", &format!("/computeMetadata/v1/{path}"), &[("metadata-flavor", "Google")], b"")
     }
 
-    fn request(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
-        let address = self.google.endpoint().replace("http://", "");
-        let mut stream = TcpStream::connect(&address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{headers}\r\ncontent-length: \
-             {}\r\n\r\n",
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        stream.write_all(body).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let end = answer.windows(4).position(|it| it == b"\r\n\r\n").unwrap();
-        let status = String::from_utf8_lossy(&answer[9..12]).parse().unwrap();
-        Answer { status, body: answer[end + 4..].to_vec() }
+    fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        Ask { method, path, headers, body }.answer(&self.google.endpoint()).unwrap()
     }
 
     pub(crate) fn api(&self, method: &str, path: &str, body: &Value) -> Answer {
@@ -129,12 +99,4 @@ pub(crate) fn text(received: &Value) -> String {
 
 pub(crate) fn texts(received: &[Value]) -> Vec<String> {
     received.iter().map(text).collect()
-}
-
-pub(crate) fn wait_until(mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < PATIENCE, "it never became so");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use faast_testkit::emulator_google::{Faults, GoogleEmulator};
+use faast_testkit::watch::until;
 use serde_json::json;
 
-use crate::client::{Project, texts};
+use crate::client::{Project, Told as _, texts};
 
 #[test]
 fn a_message_is_there_until_it_is_acknowledged() {
@@ -48,7 +49,7 @@ fn a_pull_waits_for_the_first_message() {
     std::thread::scope(|scope| {
         let pull =
             scope.spawn(|| project.pubsub("POST", "subscriptions/sub-a:pull", &json!({ "maxMessages": 10 })).ok());
-        crate::client::wait_until(|| project.google.calls().iter().any(|it| it.action == "Pull"));
+        until(|| project.google.calls().iter().any(|it| it.action == "Pull"));
         project.publish("sub-a", &["late"]);
         assert_eq!(pull.join().unwrap()["receivedMessages"].as_array().unwrap().len(), 1);
     });

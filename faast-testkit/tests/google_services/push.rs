@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use faast_testkit::emulator_google::{GoogleEmulator, Moment, Then};
+use faast_testkit::watch::until;
 use serde_json::json;
 
-use crate::client::{Project, wait_until};
+use crate::client::{Project, Told as _};
 
 /// A project with a push subscription, and how often a push came.
 fn pushing(path: &str, backoff: Duration, more: &serde_json::Value) -> (Project, Arc<Mutex<u32>>) {
@@ -40,7 +41,7 @@ fn a_push_that_is_refused_comes_again_until_it_is_a_dead_letter() {
     project.pubsub("PUT", "subscriptions/sub-b", &spec).ok();
     project.publish("sub-a", &["poison"]);
     let mut letters = Vec::new();
-    wait_until(|| {
+    until(|| {
         letters.extend(project.pull("letters"));
         !letters.is_empty()
     });
@@ -59,12 +60,12 @@ fn a_failed_push_waits_for_its_backoff() {
     let retry = json!({ "retryPolicy": { "minimumBackoff": "10s", "maximumBackoff": "600s" } });
     let (project, seen) = pushing("/computeMetadata/v1/none", Duration::ZERO, &retry);
     project.publish("sub-a", &["one"]);
-    let count = |expected: u32| wait_until(|| *seen.lock().unwrap() == expected);
+    let count = |expected: u32| until(|| *seen.lock().unwrap() == expected);
     count(1);
     let ended = || project.google.calls().iter().filter(|it| it.service == "metadata" && it.status.is_some()).count();
-    wait_until(|| ended() == 1);
+    until(|| ended() == 1);
     // The emulator hears of the answer a moment after it was given.
-    wait_until(|| {
+    until(|| {
         project.google.advance(Duration::from_secs(10));
         *seen.lock().unwrap() == 2
     });

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::client::Project;
+use crate::client::{Project, Told as _};
 
 fn with_bucket() -> Project {
     let project = Project::new();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::client::Project;
+use crate::client::{Project, Told as _};
 
 const BUCKET: &str = "/storage/v1/b/faast-bucket";
 const REPOSITORIES: &str = "/v1/projects/faast-project/locations/us-central1/repositories";
