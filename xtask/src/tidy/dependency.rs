@@ -10,8 +10,16 @@ const MANIFEST: &str = "Cargo.toml";
 
 /// Findings on the list.
 pub(super) fn findings(tree: &Tree) -> Vec<Finding> {
-    let text = |path: &str| tree.files.iter().find(|file| file.path == path).map_or("", |file| file.text.as_str());
-    of_texts(text(MANIFEST), text(DOCUMENT))
+    of_texts(text_of(tree, MANIFEST), text_of(tree, DOCUMENT))
+}
+
+/// Crates of others that the workspace names.
+pub(super) fn all(tree: &Tree) -> BTreeSet<&str> {
+    named(text_of(tree, MANIFEST))
+}
+
+fn text_of<'t>(tree: &'t Tree, path: &str) -> &'t str {
+    tree.get(path).map_or("", |file| file.text.as_str())
 }
 
 fn of_texts(manifest: &str, document: &str) -> Vec<Finding> {
@@ -34,8 +42,8 @@ fn named(manifest: &str) -> BTreeSet<&str> {
     names.filter(|name| !name.is_empty() && !name.starts_with("faast")).collect()
 }
 
-/// What the first cells of the tables name.
-fn listed(document: &str) -> BTreeSet<&str> {
+/// What the first cells of a document's tables name.
+pub(super) fn listed(document: &str) -> BTreeSet<&str> {
     let cells = document.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
     cells.flat_map(|cell| cell.split(", ")).map(|name| name.trim_matches('`')).collect()
 }

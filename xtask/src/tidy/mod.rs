@@ -11,9 +11,12 @@ mod case;
 mod crates;
 mod dependency;
 mod error_case;
+mod foreign;
+mod item;
 mod layout;
 mod named_test;
 mod scan;
+mod surface;
 mod table;
 mod text;
 mod tree;
@@ -92,6 +95,7 @@ const OF_FILES: &[fn(&Tree) -> Vec<Finding>] = &[
     case::findings,
     dependency::findings,
     error_case::findings,
+    foreign::findings,
 ];
 
 #[cfg(test)]
