@@ -24,6 +24,7 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   tidy [--fix]         check the rules of this repository; --fix rewrites generated tables
+  score                numbers of the sources, for docs/score-sheet.md
   ci                   everything that has to pass before a merge, in order
   test-local [filter]  the tests that need no account, or those whose name holds the filter
   test-aws [filter | --fast] [--emulated | --independent]
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["tidy"] => tidy::check(),
         ["tidy", "--fix"] => tidy::fix(),
+        ["score"] => tidy::score::print(),
         ["ci"] => ci::run(),
         ["test-local"] => test_local::run(None),
         ["test-local", filter] => test_local::run(Some(filter)),

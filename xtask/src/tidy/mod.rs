@@ -5,6 +5,7 @@
 //! `crates` and this file ask cargo, and only `--fix` writes.
 
 pub(crate) mod readme;
+pub(crate) mod score;
 
 mod access;
 mod case;
