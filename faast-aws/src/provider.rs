@@ -88,7 +88,6 @@ impl CloudProvider for Aws {
         };
         // A dropped request runs on until the function's own time-out.
         capabilities.cancel = CancelSupport::Deadline;
-        capabilities.compression = true;
         capabilities.memory_limit = MemoryLimit::Enforced;
         capabilities.memory_mb = Some((128, 10_240));
         capabilities.max_timeout = Some(LONGEST.saturating_sub(TO_SAY_SO));

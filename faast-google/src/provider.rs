@@ -86,7 +86,6 @@ impl CloudProvider for Google {
             Mode::Queue => queue(),
             _ => return Capabilities::unsupported(),
         };
-        capabilities.compression = true;
         capabilities.memory_limit = MemoryLimit::Enforced;
         capabilities.memory_mb = Some((128, 32 * 1024));
         capabilities.spill = true;

@@ -51,8 +51,6 @@ pub struct Capabilities {
     pub cancel: CancelSupport,
     /// The platform itself may run a request twice; functions with `idempotent = false` are refused.
     pub duplicates: bool,
-    /// Payloads are compressed on the wire.
-    pub compression: bool,
     /// What `memory_mb` means.
     pub memory_limit: MemoryLimit,
     /// Bytes of one encoded request at most; larger arguments spill. `None`: no limit.
@@ -122,7 +120,6 @@ impl Capabilities {
             streams: false,
             cancel: CancelSupport::None,
             duplicates: false,
-            compression: false,
             memory_limit: MemoryLimit::None,
             max_request_bytes: None,
             max_response_bytes: None,
