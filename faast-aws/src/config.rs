@@ -109,6 +109,13 @@ pub(crate) enum Grant {
 }
 
 /// Options that only AWS has.
+///
+/// ```
+/// use faast::prelude::*;
+///
+/// let builder = faast::aws().region("eu-central-1").ephemeral_storage_mb(2048).least_privilege();
+/// # let _ = builder;
+/// ```
 pub trait AwsOptions: Sized {
     /// The region; unless set, that of the environment or the profile.
     #[must_use]

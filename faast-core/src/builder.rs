@@ -8,9 +8,22 @@ use crate::error::Result;
 use crate::options::{Arch, Elsewhere, Gc, Hedge, Options};
 use crate::provider::{CloudProvider, Mode};
 
-/// A provider and the options of a deployment. Methods that only one provider has come by its extension trait.
+/// A provider and the options of a deployment.
+///
+/// Methods that only one provider has come by its extension trait.
 ///
 /// What is not set has the provider's default; see [`Defaults`](crate::provider::Defaults).
+///
+/// ```
+/// # use faast_core::{Builder, Hedge, Result, provider::CloudProvider};
+/// # use std::time::Duration;
+/// # async fn example<P: CloudProvider>(builder: Builder<P>) -> Result<()> {
+/// // `builder` is `faast::local()`, `faast::aws()`, `faast::google()`, ..
+/// let builder = builder.memory_mb(2048).timeout(Duration::from_mins(5)).concurrency(500).hedge(Hedge::Off);
+/// let cloud = builder.budget_usd(5.0).deploy().await?;
+/// # cloud.cleanup().await
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "nothing is deployed until `.deploy().await`"]
 pub struct Builder<P> {
@@ -44,8 +57,10 @@ impl<P: CloudProvider> Builder<P> {
         self.with(|options| options.timeout = Some(timeout))
     }
 
-    /// The time from submission to the end of a call, with waiting, retries and pauses. Unless set, a call may wait for
-    /// its start without limit, and then has as long as all its attempts and pauses may take.
+    /// The time from submission to the end of a call, with waiting, retries and pauses.
+    ///
+    /// Unless set, a call may wait for its start without limit, and then has as long as all its attempts and pauses may
+    /// take.
     pub fn deadline(self, deadline: Duration) -> Self {
         self.with(|options| options.deadline = Some(deadline))
     }
@@ -70,8 +85,9 @@ impl<P: CloudProvider> Builder<P> {
         self.with(|options| options.retries = Some(retries))
     }
 
-    /// Whether calls that run far longer than others are sent a second time. On for clouds, off for local workers and where
-    /// a platform's queue does not tell when a call starts.
+    /// Whether calls that run far longer than others are sent a second time.
+    ///
+    /// On for clouds, off for local workers and where a platform's queue does not tell when a call starts.
     pub fn hedge(self, hedge: Hedge) -> Self {
         self.with(|options| options.hedge = Some(hedge))
     }
@@ -96,7 +112,7 @@ impl<P: CloudProvider> Builder<P> {
         self.with(|options| options.env.push((key.into(), value.into())))
     }
 
-    /// Adds files for the workers to find under their working directory: a path or a glob, relative to here.
+    /// Adds files that workers find under their working directory: a path or a glob, relative to here.
     pub fn include(self, pattern: impl Into<String>) -> Self {
         self.with(|options| options.include.push(pattern.into()))
     }
@@ -111,22 +127,26 @@ impl<P: CloudProvider> Builder<P> {
         self.with(|options| options.budget_usd = Some(dollars))
     }
 
-    /// Gives [`Cloud::cost`](crate::Cloud::cost) the prices of another provider, as if the run were there with these options:
-    /// a rehearsal on this machine that says what the job would cost, and where its budget would end. An estimate by how
-    /// long calls run here; nothing is made there. For providers that cost nothing themselves.
+    /// Gives [`Cloud::cost`](crate::Cloud::cost) the prices of another provider, as if the run were there.
+    ///
+    /// A rehearsal on this machine: it says what the job would cost with these options, and where its budget would end.
+    /// An estimate by how long calls run here; nothing is made there. For providers that cost nothing themselves.
     pub fn priced_as<Q: CloudProvider>(self, elsewhere: Builder<Q>) -> Self {
         let elsewhere = Elsewhere { provider: Arc::new(elsewhere.provider), options: Box::new(elsewhere.options) };
         self.with(|options| options.priced_as = Some(elsewhere))
     }
 
-    /// Days after the client's last sign of life until what was never cleaned up expires; 1 unless set. It is written
-    /// into the deployment's own tags, so that it holds for whoever collects.
+    /// Days after the client's last sign of life until what was never cleaned up expires; 1 unless set.
+    ///
+    /// It is written into the deployment's own tags, so that it holds for whoever collects.
     pub fn retention_days(self, days: u32) -> Self {
         self.with(|options| options.retention_days = Some(days))
     }
 
-    /// Whether this deployment also takes away what others that were never cleaned up have left behind, once it has
-    /// expired: [`Gc::Auto`] unless set. It happens in the background, ends with the cleanup, and fails nothing.
+    /// Whether this deployment also takes away what dead ones have left behind: [`Gc::Auto`] unless set.
+    ///
+    /// Dead are those that were never cleaned up and have expired. It happens in the background, ends with the cleanup,
+    /// and fails nothing.
     pub fn gc(self, gc: Gc) -> Self {
         self.with(|options| options.gc = gc)
     }
@@ -141,7 +161,9 @@ impl<P: CloudProvider> Builder<P> {
         self.with(|options| options.description = Some(description.into()))
     }
 
-    /// Records the run below `~/.faast/<provider>/runs/`, for [`Cloud::report`](crate::Cloud::report) and `faast report`.
+    /// Records the run, for [`Cloud::report`](crate::Cloud::report) and `faast report`.
+    ///
+    /// Records are folders below `~/.faast/<provider>/runs/`.
     ///
     /// Two files of bounded size, at most a few megabytes, however many calls there are; the newest 50 runs are kept.
     /// They can be read while the run goes on, and after the client was killed. They hold messages of errors and labels of

@@ -67,6 +67,16 @@ impl RawCall {
 }
 
 /// A call that gives one value. Made by `function::call(..)`.
+///
+/// ```
+/// # mod square { pub use faast_testkit::probe::identity as call; }
+/// # async fn example(cloud: faast_core::Cloud) -> faast_core::Result<()> {
+/// // #[faast::function] fn square(n: u64) -> u64
+/// let call = square::call(7).label("seven").retries(5).retry_if(|error| error.is_panic());
+/// let text: String = cloud.run(call.map(|n| n.to_string())).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a call does nothing until it is given to a cloud: `cloud.run(call)`"]
 pub struct Call<T> {
     pub(crate) raw: RawCall,
@@ -110,9 +120,10 @@ impl<T> Call<T> {
         self
     }
 
-    /// Tries again after failures that are not retried by themselves (the user's error, a panic, a crash, a time-out,
-    /// out of memory) if `wanted` says so, as long as there are attempts left. It is asked on a thread of faast's and must not block; a
-    /// panic of it counts as no.
+    /// Tries again after failures that are not retried by themselves, if `wanted` says so.
+    ///
+    /// Those are the user's error, a panic, a crash, a time-out, and out of memory. It needs attempts that are left.
+    /// `wanted` is asked on a thread of faast's and must not block; a panic of it counts as no.
     pub fn retry_if(mut self, wanted: impl Fn(&Error) -> bool + Send + Sync + 'static) -> Self {
         self.raw.options().retry_if = Some(Arc::new(wanted));
         self
@@ -136,6 +147,8 @@ impl<T> fmt::Debug for Call<T> {
 }
 
 /// A call that gives the items of a generator function. Made by `function::call(..)`.
+///
+/// See [`Cloud::stream`](crate::Cloud::stream).
 #[must_use = "a call does nothing until it is given to a cloud: `cloud.stream(call)`"]
 pub struct StreamCall<T> {
     pub(crate) raw: RawCall,

@@ -70,11 +70,20 @@ pub enum CloudEventKind {
 }
 
 /// The events of a deployment from now on, until its cleanup.
+///
+/// ```
+/// # async fn example(cloud: faast_core::Cloud) {
+/// let mut events = cloud.events();
+/// while let Some(event) = events.next().await {
+///     println!("{} {}: {:?}", event.function, event.call, event.kind);
+/// }
+/// # }
+/// ```
 #[must_use = "events arrive only while the stream is polled"]
 pub struct Events(BoxStream<'static, CloudEvent>);
 
 impl Events {
-    /// The next event; `None` after the cleanup.
+    /// The next event; `None` after the cleanup. Cancel safe.
     pub async fn next(&mut self) -> Option<CloudEvent> {
         self.0.next().await
     }

@@ -103,7 +103,9 @@ pub fn enabled(channel: Channel) -> bool {
     printed().contains(channel) || channel.level() <= LevelFilter::current()
 }
 
-/// Sends a message to a channel: to the `tracing` subscriber, or to stderr where none is set. Never panics.
+/// Sends a message to a channel: to the `tracing` subscriber, or to stderr where none is set.
+///
+/// Never panics.
 pub fn emit(channel: Channel, message: fmt::Arguments<'_>) {
     if subscribed() {
         channel.event(message);

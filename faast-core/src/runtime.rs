@@ -13,7 +13,9 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
-/// Cores that this process may use. Asked once: the answer is in the files of its control group, which are slow to read.
+/// Cores that this process may use.
+///
+/// Asked once: the answer is in the files of its control group, which are slow to read.
 pub fn cores() -> usize {
     static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(1, NonZero::get));
     *CORES

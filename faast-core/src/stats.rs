@@ -34,6 +34,16 @@ pub(crate) struct Snapshot {
 }
 
 /// A deployment's numbers at one moment.
+///
+/// ```
+/// # async fn example(cloud: faast_core::Cloud) {
+/// let stats = cloud.stats();
+/// println!("{} of {} done, {} on their way", stats.completed, stats.submitted, stats.in_flight);
+/// for function in &stats.functions {
+///     println!("{}: {:?} at the median", function.name(), function.quantile(0.5));
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Stats {
@@ -143,15 +153,18 @@ impl FunctionStats {
         Duration::from_micros(self.micros.max())
     }
 
-    /// Peak resident memory of a worker during a call of at least a millisecond, in bytes; `None` if there was none. Where
-    /// the platform measures it, as on AWS, and with functions on threads of the client, it is the highest since the worker
-    /// started, whatever ran there.
+    /// Peak resident memory of a worker during a call, in bytes; `None` if that was never measured.
+    ///
+    /// Calls below a millisecond are not looked at. Where the platform measures it, as on AWS, and with functions on
+    /// threads of the client, it is the highest since the worker started, whatever ran there.
     pub fn peak_memory(&self) -> Option<u64> {
         self.peak_memory
     }
 
-    /// The [`memory_mb`](crate::Builder::memory_mb) that this function needs, by its peak so far with a quarter to spare.
-    /// Where memory brings processor time, as on AWS, more may be faster, and less dear.
+    /// The [`memory_mb`](crate::Builder::memory_mb) that this function needs, by its peak so far.
+    ///
+    /// A quarter is to spare, in steps of 64 MiB. Where memory brings processor time, as on AWS, more may be faster,
+    /// and less dear.
     pub fn fitting_memory_mb(&self) -> Option<u32> {
         self.peak_memory.map(fitting_memory_mb)
     }

@@ -12,7 +12,9 @@ use tokio::sync::OnceCell;
 
 use crate::clients::Clients;
 
-/// Google Cloud Run, with its configuration: project, region, processors, network, and where the executable comes from.
+/// Google Cloud Run, with its configuration.
+///
+/// That is project, region, processors, network, and where the executable comes from.
 ///
 /// ```
 /// use faast_core::Builder;
@@ -99,6 +101,13 @@ pub(crate) struct Vpc {
 }
 
 /// Options that only Google Cloud has.
+///
+/// ```
+/// use faast::prelude::*;
+///
+/// let builder = faast::google().project("my-project").region("europe-west1").cpu(2.0);
+/// # let _ = builder;
+/// ```
 pub trait GoogleOptions: Sized {
     /// The project's id; unless set, `GOOGLE_CLOUD_PROJECT`, or the project that the credentials name.
     #[must_use]

@@ -32,6 +32,15 @@ pub(crate) enum Place {
 }
 
 /// What only the local provider can be told.
+///
+/// ```
+/// use faast_core::Builder;
+/// use faast_local::{Local, LocalOptions};
+///
+/// // As `faast::local().in_process()`.
+/// let builder = Builder::new(Local::new()).in_process();
+/// # let _ = builder;
+/// ```
 pub trait LocalOptions: Sized {
     /// Functions run on threads of the client instead of processes, so that a debugger sees both in one process.
     ///

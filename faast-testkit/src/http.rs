@@ -14,7 +14,9 @@ use serde_json::Value;
 /// Longer than any answer takes.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A request. Its length, its host unless it is among the headers, and that the connection ends with it are added.
+/// A request.
+///
+/// Its length, its host unless it is among the headers, and that the connection ends with it are added.
 ///
 /// ```
 /// use faast_testkit::http::Ask;

@@ -17,7 +17,9 @@ pub fn write(path: impl AsRef<Path>, n: u32) -> io::Result<()> {
     OpenOptions::new().create(true).append(true).open(path)?.write_all(format!("{n}\n").as_bytes())
 }
 
-/// How often each number ran, in the order of `numbers`. A file that nobody has made is one without lines.
+/// How often each number ran, in the order of `numbers`.
+///
+/// A file that nobody has made is one without lines.
 ///
 /// ```
 /// use faast_testkit::notes;

@@ -27,24 +27,71 @@ pub use faast_core::provider::Mode;
 pub use faast_core as core;
 
 /// A cloud of worker processes on this machine.
+///
+/// ```
+/// # use faast::prelude::*;
+/// # #[faast::function]
+/// # fn double(n: u32) -> u32 {
+/// #     n * 2
+/// # }
+/// # async fn example() -> faast::Result<()> {
+/// let cloud = faast::local().concurrency(4).deploy().await?;
+/// let doubled = cloud.run(double::call(21)).await?;
+/// cloud.cleanup().await
+/// # }
+/// ```
 #[cfg(feature = "local")]
 pub fn local() -> Builder<Local> {
     Builder::new(Local::new())
 }
 
 /// AWS Lambda.
+///
+/// ```
+/// # use faast::prelude::*;
+/// # #[faast::function]
+/// # fn double(n: u32) -> u32 {
+/// #     n * 2
+/// # }
+/// # async fn example() -> faast::Result<()> {
+/// let cloud = faast::aws().memory_mb(1024).deploy().await?;
+/// let doubled = cloud.run(double::call(21)).await?;
+/// cloud.cleanup().await
+/// # }
+/// ```
 #[cfg(feature = "aws")]
 pub fn aws() -> Builder<Aws> {
     Builder::new(Aws::new())
 }
 
 /// Google Cloud Run.
+///
+/// ```
+/// # use faast::prelude::*;
+/// # #[faast::function]
+/// # fn double(n: u32) -> u32 {
+/// #     n * 2
+/// # }
+/// # async fn example() -> faast::Result<()> {
+/// let cloud = faast::google().memory_mb(1024).deploy().await?;
+/// let doubled = cloud.run(double::call(21)).await?;
+/// cloud.cleanup().await
+/// # }
+/// ```
 #[cfg(feature = "google")]
 pub fn google() -> Builder<Google> {
     Builder::new(Google::new())
 }
 
 /// A provider chosen at run time, by its name.
+///
+/// ```
+/// # async fn example() -> faast::Result<()> {
+/// let name = std::env::args().nth(1).unwrap_or_else(|| "local".into());
+/// let cloud = faast::provider(&name)?.deploy().await?;
+/// # cloud.cleanup().await
+/// # }
+/// ```
 ///
 /// # Errors
 ///
@@ -54,6 +101,13 @@ pub fn provider(name: &str) -> Result<Builder<Box<dyn core::provider::CloudProvi
 }
 
 /// A provider of one's own, or of a third party.
+///
+/// ```
+/// # fn example(provider: impl faast::core::provider::CloudProvider) {
+/// let builder = faast::with_provider(provider).concurrency(10);
+/// # let _ = builder;
+/// # }
+/// ```
 pub fn with_provider<P: core::provider::CloudProvider>(provider: P) -> Builder<P> {
     Builder::new(provider)
 }

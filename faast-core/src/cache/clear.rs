@@ -47,8 +47,9 @@ impl Clearable {
 }
 
 impl CacheFolder {
-    /// The files and folders that nobody needs: they are made anew when they are missed. Sorted, without the ledgers,
-    /// and without what belongs to a deployment that `is_live`.
+    /// The files and folders that nobody needs: they are made anew when they are missed.
+    ///
+    /// Sorted, without the ledgers, and without what belongs to a deployment that `is_live`.
     ///
     /// # Errors
     ///

@@ -192,8 +192,9 @@ pub fn package_dir() -> Option<PathBuf> {
     env::package_dir()
 }
 
-/// Whether an entry may be used: at most `age` old at `now`. An entry from the future (a clock was set back) counts by
-/// its distance, so that it can't be used for ever.
+/// Whether an entry may be used: at most `age` old at `now`.
+///
+/// An entry from the future (a clock was set back) counts by its distance, so that it can't be used for ever.
 pub fn is_fresh(path: &Path, age: Duration, now: SystemTime) -> bool {
     let modified = fs::symlink_metadata(path).and_then(|data| data.modified());
     modified.is_ok_and(|at| now.duration_since(at).unwrap_or_else(|future| future.duration()) <= age)

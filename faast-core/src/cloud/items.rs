@@ -17,6 +17,17 @@ use crate::error::{Error, Result};
 use crate::wire::{self, Wire};
 
 /// A stream of a generator's items; see [`Cloud::stream`]. Ends after the last item, or with one error.
+///
+/// ```
+/// # async fn example(cloud: faast_core::Cloud, call: faast_core::StreamCall<String>) -> faast_core::Result<()> {
+/// // `call` is `lines::call("a.txt")`, where `lines` returns `impl Iterator<Item = String>`.
+/// let mut lines = cloud.stream(call);
+/// while let Some(line) = lines.next().await {
+///     println!("{}", line?);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is sent until the stream is polled"]
 pub struct Items<T> {
     cloud: Cloud,

@@ -33,6 +33,19 @@ use crate::progress::Shown;
 ///
 /// One result for each call: an error is the result of its own call, and the others go on. A budget that is used up ends
 /// the map with one error, which comes last; so do a journal that can't be written and more failures than are tolerated.
+///
+/// ```
+/// # mod square { pub use faast_testkit::probe::identity as call; }
+/// # async fn example(cloud: faast_core::Cloud) {
+/// let mut squares = cloud.map((0..1000).map(square::call)).tolerate(10).progress().indexed();
+/// while let Some((index, result)) = squares.next().await {
+///     match result {
+///         Ok(square) => println!("{index}: {square}"),
+///         Err(error) => eprintln!("{index}: {error}"),
+///     }
+/// }
+/// # }
+/// ```
 #[must_use = "nothing is sent until the map is polled"]
 pub struct Map<S, T> {
     cloud: Cloud,
@@ -89,8 +102,10 @@ where
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// Shows how far it is, while it lives: in a terminal as a bar at its foot (done, failed, rate, time left; in flight,
-    /// queued, retried, hedged and cost of the deployment), else as a line every ten seconds, and at the end as one line.
+    /// Shows how far it is, while it lives.
+    ///
+    /// In a terminal that is a bar at its foot (done, failed, rate, time left; in flight, queued, retried, hedged and
+    /// cost of the deployment), else a line every ten seconds, and at the end one line.
     ///
     /// Several maps share the display, and what the program prints is left alone. It goes to the standard error;
     /// `FAAST_PROGRESS=lines` asks for lines in a terminal too, and `FAAST_PROGRESS=never` for none of it.
@@ -126,22 +141,26 @@ where
         self
     }
 
-    /// Starts over if the journal has results of another build of this program: they are dropped, with a warning.
+    /// Starts over if the journal has results of another build of this program.
+    ///
+    /// They are dropped, with a warning.
     pub fn strict_build(mut self) -> Self {
         self.journal.strict();
         self
     }
 
-    /// Goes on until more than `failures` calls have failed, and stops then: nothing more is sent, calls on their way
-    /// end as canceled, and the last result is an [`ErrorKind::TooManyFailed`](crate::ErrorKind::TooManyFailed). Without
-    /// it, a map goes on to its end.
+    /// Goes on until more than `failures` calls have failed, and stops then.
+    ///
+    /// Nothing more is sent, calls on their way end as canceled, and the last result is an
+    /// [`ErrorKind::TooManyFailed`](crate::ErrorKind::TooManyFailed). Without it, a map goes on to its end.
     pub fn tolerate(mut self, failures: u64) -> Self {
         self.tolerance = Some(Tolerance::calls(failures));
         self
     }
 
-    /// Like [`tolerate`](Self::tolerate), for a share of all calls, from 0 to 1. The input must know its length, or the
-    /// map ends at once with an [`ErrorKind::Config`](crate::ErrorKind::Config).
+    /// Like [`tolerate`](Self::tolerate), for a share of all calls, from 0 to 1.
+    ///
+    /// The input must know its length, or the map ends at once with an [`ErrorKind::Config`](crate::ErrorKind::Config).
     pub fn tolerate_share(mut self, share: f64) -> Self {
         self.tolerance = Some(Tolerance::share(share));
         self
@@ -153,10 +172,12 @@ where
         self
     }
 
-    /// Stops: nothing more is sent, and each call on its way ends as
-    /// [`ErrorKind::Canceled`](crate::ErrorKind::Canceled). Its worker is told where the provider can do that; elsewhere
-    /// it runs to its end or deadline, and until then it keeps its place in the deployment's concurrency
-    /// ([`Stats::abandoned`](crate::Stats)) and what it costs is counted. Results that have arrived are still given out.
+    /// Stops: nothing more is sent, and calls on their way end as canceled.
+    ///
+    /// Each of them gives an [`ErrorKind::Canceled`](crate::ErrorKind::Canceled). Its worker is told where the provider
+    /// can do that; elsewhere it runs to its end or deadline, and until then it keeps its place in the deployment's
+    /// concurrency ([`Stats::abandoned`](crate::Stats)) and what it costs is counted. Results that have arrived are
+    /// still given out.
     ///
     /// Dropping a map does the same, without results.
     pub fn cancel(&mut self) {
@@ -175,7 +196,9 @@ where
         Indexed::new(self)
     }
 
-    /// Results in the order of the input. One slow call holds the later ones back, and the pulling with them.
+    /// Results in the order of the input.
+    ///
+    /// One slow call holds the later ones back, and the pulling with them.
     pub fn ordered(self) -> Ordered<S, T> {
         Ordered::new(self)
     }

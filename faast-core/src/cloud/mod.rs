@@ -43,10 +43,23 @@ use crate::provider::{CloudFunction, DeploymentId};
 use crate::record::RecordedRun;
 use crate::stats::Stats;
 
-/// A deployment: runs calls on its workers, wherever they are. Cheap to clone; clones are the same deployment.
+/// A deployment: runs calls on its workers, wherever they are.
+///
+/// Cheap to clone; clones are the same deployment.
 ///
 /// Usable from any thread and any async runtime. Call [`cleanup`](Self::cleanup) at the end; dropping the last clone
 /// without it cleans up too, but blocks meanwhile and can't report what went wrong.
+///
+/// ```
+/// # mod square { pub use faast_testkit::probe::identity as call; }
+/// # async fn example(cloud: faast_core::Cloud) -> faast_core::Result<()> {
+/// // #[faast::function] fn square(n: u64) -> u64
+/// let one = cloud.run(square::call(7)).await?;
+/// let many = cloud.map((0..1000).map(square::call)).try_collect().await?;
+/// println!("{one}, and {} more:\n{}", many.len(), cloud.cost().await);
+/// cloud.cleanup().await
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Cloud(pub(crate) Arc<Deployment>);
 
@@ -82,8 +95,10 @@ impl Cloud {
         Keyed::new(self.clone(), calls.into_iter())
     }
 
-    /// Runs the first `sample` of `calls`, and says what all of them will take: time, cost and memory, with intervals, and
-    /// what bounds the time. [`Quote::go`] runs the rest; the sample is not run again.
+    /// Runs the first `sample` of `calls`, and says what all of them will take.
+    ///
+    /// That is time, cost and memory, with intervals, and what bounds the time. [`Quote::go`] runs the rest; the sample
+    /// is not run again.
     ///
     /// The sample should be like the rest: shuffle inputs that are sorted by size. Thirty calls make a good one.
     ///
@@ -115,8 +130,10 @@ impl Cloud {
         bill(&self.0.function, &self.0.dispatcher).await
     }
 
-    /// Writes the report of this run, as far as it has come: a page that needs nothing else, or JSON where `path` ends
-    /// in `.json`. The deployment needs [`record`](crate::Builder::record). Works after the cleanup too.
+    /// Writes the report of this run, as far as it has come: a page, or JSON where `path` ends in `.json`.
+    ///
+    /// The page needs nothing else. The deployment needs [`record`](crate::Builder::record). Works after the cleanup
+    /// too.
     ///
     /// # Errors
     ///
@@ -150,7 +167,7 @@ impl Cloud {
         self.0.provider
     }
 
-    /// Ends the deployment: calls that have not ended fail as canceled, and everything that was made is removed.
+    /// Ends the deployment: open calls fail as canceled, and everything that was made is removed.
     ///
     /// A map that is polled on goes through the rest of its input, and each of those calls is canceled too; the input of
     /// a map that is to end here must not be endless.

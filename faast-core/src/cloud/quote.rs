@@ -14,6 +14,18 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::stats::fitting_memory_mb;
 
 /// A map whose first calls have been run; see [`Cloud::quote`]. Dropping it leaves the rest undone.
+///
+/// ```
+/// # mod square { pub use faast_testkit::probe::identity as call; }
+/// # async fn example(cloud: faast_core::Cloud) -> faast_core::Result<()> {
+/// let quote = cloud.quote((0..10_000_u64).map(square::call), 30).await?;
+/// println!("{}", quote.estimate());
+/// if quote.estimate().cost_usd.high < 5.0 {
+///     let squares = quote.go().try_collect().await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "the calls that are left are not sent until `go()`"]
 pub struct Quote<I, T> {
     estimate: Estimate,
@@ -29,7 +41,9 @@ where
         &self.estimate
     }
 
-    /// Goes on. The map gives the results of all calls; those of the sample come first, and are not run again.
+    /// Goes on.
+    ///
+    /// The map gives the results of all calls; those of the sample come first, and are not run again.
     pub fn go(mut self) -> Map<Sampled<I>, T> {
         if let Some(source) = self.map.source_mut() {
             source.allowed = usize::MAX;

@@ -18,6 +18,15 @@ use crate::provider::{ExecutionId, InstanceId, Metering};
 pub struct Run<T>(Running<T>);
 
 /// A value with everything that is known about how it came to be.
+///
+/// ```
+/// # mod square { pub use faast_testkit::probe::identity as call; }
+/// # async fn example(cloud: faast_core::Cloud) -> faast_core::Result<()> {
+/// let detail = cloud.run(square::call(7)).detail().await?;
+/// println!("{} in {:?}, for ${}: {}", detail.value, detail.timings.execution, detail.cost_usd, detail.log_url);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Detail<T> {

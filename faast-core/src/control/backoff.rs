@@ -25,7 +25,9 @@ pub struct Backoff {
     pub total: Duration,
 }
 
-/// The pauses of one wait. Each is between half and all of what the policy says, so that two jobs drift apart.
+/// The pauses of one wait.
+///
+/// Each is between half and all of what the policy says, so that two jobs drift apart.
 #[derive(Debug)]
 pub struct Pauses {
     policy: Backoff,
@@ -100,7 +102,9 @@ impl Clock for RealTime {
     }
 }
 
-/// Takes a step again and again until it is done. A step that has begun is never dropped: it may have an effect.
+/// Takes a step again and again until it is done.
+///
+/// A step that has begun is never dropped: it may have an effect.
 ///
 /// # Errors
 ///

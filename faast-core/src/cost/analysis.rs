@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::readable;
 use crate::report::{Escaped, ticks};
 
-/// Configurations side by side; made by [`Analyzer`](super::Analyzer). Prints as a table with its recommendation.
+/// Configurations side by side; made by [`Analyzer`](super::Analyzer).
+///
+/// Prints as a table with its recommendation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Analysis {
     rows: Vec<Row>,
@@ -70,8 +72,10 @@ impl Analysis {
         self.rows.iter().filter_map(|row| Some((row.name.as_str(), row.measured.as_ref().ok()?))).collect()
     }
 
-    /// The configuration for which time times cost is least: where going on to the cheapest would cost more time, as a
-    /// share, than it saves money, and the other way round. Where nothing costs, the fastest.
+    /// The configuration for which time times cost is least; where nothing costs, the fastest.
+    ///
+    /// From there, going on to the cheapest would cost more time, as a share, than it saves money, and the other way
+    /// round.
     ///
     /// `None` if none could be measured.
     pub fn recommendation(&self) -> Option<Recommendation> {
@@ -137,8 +141,10 @@ impl Analysis {
         csv
     }
 
-    /// A chart of time against cost, as SVG that needs nothing else: a point for each configuration, the spread of its
-    /// repetitions as a line, and a ring around the recommended one.
+    /// A chart of time against cost, as SVG that needs nothing else.
+    ///
+    /// It has a point for each configuration, the spread of its repetitions as a line, and a ring around the
+    /// recommended one.
     pub fn chart(&self) -> String {
         const WIDTH: f64 = 720.0;
         const HEIGHT: f64 = 420.0;

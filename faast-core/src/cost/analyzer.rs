@@ -51,14 +51,18 @@ impl Analyzer {
         self
     }
 
-    /// How often each configuration runs the workload; its numbers are means, and the spread of the times is shown.
+    /// How often each configuration runs the workload.
+    ///
+    /// Its numbers are means, and the spread of the times is shown.
     pub fn repetitions(mut self, repetitions: u32) -> Self {
         self.repetitions = repetitions;
         self
     }
 
-    /// Runs it. A configuration that can't be deployed, or whose workload fails, is reported and left out of the
-    /// comparison; the others go on.
+    /// Runs it.
+    ///
+    /// A configuration that can't be deployed, or whose workload fails, is reported and left out of the comparison; the
+    /// others go on.
     ///
     /// # Errors
     ///

@@ -61,7 +61,9 @@ pub struct MemoryLeak {
 }
 
 impl MemoryGrowth {
-    /// Takes note of a worker's memory after a call, and of its limit, in bytes. A report comes once for each function.
+    /// Takes note of a worker's memory after a call, and of its limit, in bytes.
+    ///
+    /// A report comes once for each function.
     pub fn observe(&mut self, instance: &InstanceId, function: &str, memory: u64, limit: u64) -> Option<MemoryLeak> {
         let Some(worker) = self.workers.get_mut(instance) else {
             self.workers.insert(instance.clone(), Worker { base: memory, level: memory, steps: Vec::new() });

@@ -93,7 +93,9 @@ impl Ledger {
         self.cache.root().join(self.name())
     }
 
-    /// Records that a resource is about to be created. Recording it again, with another rank, say, replaces it.
+    /// Records that a resource is about to be created.
+    ///
+    /// Recording it again, with another rank, say, replaces it.
     ///
     /// Where the service chooses the id, record the resource right after the call that made it.
     pub fn intent(&self, resource: &Resource) {

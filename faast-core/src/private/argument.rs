@@ -71,8 +71,10 @@ pub struct Argument<T> {
     equal: Option<Equal<T>>,
 }
 
-/// The parameter of that name. A function and not a method, like those below: there the compiler says what the bound
-/// says, and not that a method is missing.
+/// The parameter of that name.
+///
+/// A function and not a method, like those below: there the compiler says what the bound says, and not that a method is
+/// missing.
 pub const fn argument<T: ArgumentType + 'static>(name: &'static str, equal: Option<Equal<T>>) -> Argument<T> {
     Argument { name, encode: wire::encode_value::<T>, decode: wire::decode_next::<T>, equal }
 }
@@ -109,8 +111,10 @@ pub const fn borrowing<T: ArgumentType + 'static>(name: &'static str) -> Borrowi
 }
 
 impl<T> Borrowing<T> {
-    /// Encodes it. Its round trip is not compared, because the two types are not the same. There is always an `encode`
-    /// where there is a `Borrowing`; it comes without a bound, so that a type that has none is reported once.
+    /// Encodes it.
+    ///
+    /// Its round trip is not compared, because the two types are not the same. There is always an `encode` where there
+    /// is a `Borrowing`; it comes without a bound, so that a type that has none is reported once.
     pub fn put<B>(&self, value: &B, encode: Option<Encode<B>>, arguments: &mut Arguments) {
         if let Some(encode) = encode {
             arguments.encode(self.name, |bytes| encode(value, bytes), self.decode);
@@ -193,7 +197,9 @@ impl<X: ?Sized> LentOption<X> {
     }
 }
 
-/// The arguments of one call while they are encoded. After the first that fails, nothing is done any more.
+/// The arguments of one call while they are encoded.
+///
+/// After the first that fails, nothing is done any more.
 #[derive(Debug)]
 pub struct Arguments {
     entry: &'static FunctionEntry,

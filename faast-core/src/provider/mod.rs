@@ -166,7 +166,9 @@ pub trait CloudFunction: Send + Sync + 'static {
     async fn cleanup(&self) -> CleanupReport;
 }
 
-/// The worker's source of requests. Driven by core's serve loop on a plain thread, outside any async runtime.
+/// The worker's source of requests.
+///
+/// Driven by core's serve loop on a plain thread, outside any async runtime.
 ///
 /// The worker's side is blocking on purpose: the thread that reads a request also runs the function and writes the
 /// answer, so that no call pays for a hand-over between threads, and a transport needs no async runtime to start.

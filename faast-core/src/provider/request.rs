@@ -129,8 +129,10 @@ pub struct Request {
 }
 
 impl Request {
-    /// Whether a call of it is a generator, whose items are wanted as they are made. For transports that have another
-    /// form of answer for them; functions that this program does not have count as ordinary ones.
+    /// Whether a call of it is a generator, whose items are wanted as they are made.
+    ///
+    /// For transports that have another form of answer for them; functions that this program does not have count as
+    /// ordinary ones.
     pub fn streams(&self) -> bool {
         let streams =
             |call: &CallFrame| crate::function::lookup(&call.function.name).is_some_and(FunctionEntry::streams);

@@ -75,8 +75,10 @@ impl<A: Answers> Desk<A> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a request. `send` is given its number, by which records name it, and what it gives is polled by
-    /// [`Asked::next`]. Listeners live in the deployment's runtime.
+    /// Begins a request.
+    ///
+    /// `send` is given its number, by which records name it, and what it gives is polled by [`Asked::next`]. Listeners
+    /// live in the deployment's runtime.
     ///
     /// # Errors
     ///
@@ -176,7 +178,9 @@ fn ended() -> InvokeError {
     InvokeError::new(RetryClass::Canceled, Ran::No, "the deployment has ended")
 }
 
-/// A request that waits. Dropped, it waits no more, and what came and was not looked at came for nobody.
+/// A request that waits.
+///
+/// Dropped, it waits no more, and what came and was not looked at came for nobody.
 pub struct Asked<A: Answers> {
     id: u64,
     records: Hearing<A>,

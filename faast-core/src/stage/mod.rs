@@ -29,7 +29,9 @@ pub struct Staged {
     pub permissions: Permissions,
 }
 
-/// Copies what [`select`] finds into a folder, which is made if need be. Without patterns nothing happens.
+/// Copies what [`select`] finds into a folder, which is made if need be.
+///
+/// Without patterns nothing happens.
 ///
 /// # Errors
 ///

@@ -51,7 +51,9 @@ impl Query {
     }
 }
 
-/// Looks for everything that faast made and that is still there, live or expired at `now`. Changes nothing.
+/// Looks for everything that faast made and that is still there, live or expired at `now`.
+///
+/// Changes nothing.
 ///
 /// What can't be looked at is among [`Found::failures`], and does not keep the rest from being found.
 pub async fn find(provider: &dyn CloudProvider, cache: &CacheFolder, query: &Query, now: SystemTime) -> Found {

@@ -12,7 +12,18 @@ thread_local! {
     static CURRENT: RefCell<Option<Context>> = const { RefCell::new(None) };
 }
 
-/// The call that is running. Cheap to clone: hand it to spawned tasks and threads, which have none of their own.
+/// The call that is running.
+///
+/// Cheap to clone: hand it to spawned tasks and threads, which have none of their own.
+///
+/// ```
+/// // In a function: goes on for as long as somebody waits for it.
+/// let context = faast_core::context();
+/// let mut rounds = 0;
+/// while rounds < 1000 && !context.canceled().is_canceled() {
+///     rounds += 1;
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Context(Option<Arc<Running>>);
 

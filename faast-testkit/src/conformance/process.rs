@@ -96,7 +96,9 @@ pub async fn env_reaches_workers(factory: &Factory) {
     cleaned(cloud).await;
 }
 
-/// Included files lie under the folder that workers start in; excluded ones do not. `Cargo.toml` is in every package.
+/// Included files lie under the folder that workers start in; excluded ones do not.
+///
+/// `Cargo.toml` is in every package.
 pub async fn included_files_are_there(factory: &Factory) {
     let expected = fs::read_to_string("Cargo.toml").expect("tests run in the folder of their package");
     let cloud = deployed(factory.builder().include("Cargo.toml").include("src/**").exclude("src/lib.rs")).await;

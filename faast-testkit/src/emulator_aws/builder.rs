@@ -96,7 +96,9 @@ impl AwsEmulatorBuilder {
         self
     }
 
-    /// Requests that one environment takes in a second; 10 by default. A function's limit is that times its concurrency.
+    /// Requests that one environment takes in a second; 10 by default.
+    ///
+    /// A function's limit is that times its concurrency.
     pub fn requests_per_environment(mut self, per_second: u32) -> Self {
         self.settings.requests_per_environment = per_second;
         self
@@ -132,15 +134,17 @@ impl AwsEmulatorBuilder {
         self
     }
 
-    /// The wait before an asynchronous event is tried again, doubled for the second retry. AWS waits a minute; here it
-    /// is a tenth of a second by default.
+    /// The wait before an asynchronous event is tried again, doubled for the second retry.
+    ///
+    /// AWS waits a minute; here it is a tenth of a second by default.
     pub fn event_retry_delay(mut self, delay: Duration) -> Self {
         self.settings.event_retry_delay = delay;
         self
     }
 
-    /// Bytes of the longest record of an asynchronous event that its destination takes; 256 KiB by default. A longer one
-    /// never arrives.
+    /// Bytes of the longest record of an asynchronous event that its destination takes; 256 KiB by default.
+    ///
+    /// A longer one never arrives.
     pub fn record_limit(mut self, bytes: usize) -> Self {
         self.settings.record_limit = bytes;
         self

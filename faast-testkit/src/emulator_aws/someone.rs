@@ -38,8 +38,9 @@ impl fmt::Debug for Credentials {
 }
 
 impl AwsEmulator {
-    /// Makes a resource that somebody else might have made, in the region [`REGION`]; gives its ARN. No request is
-    /// recorded for it.
+    /// Makes a resource that somebody else might have made, in the region [`REGION`]; gives its ARN.
+    ///
+    /// No request is recorded for it.
     ///
     /// # Panics
     ///
@@ -71,8 +72,9 @@ impl AwsEmulator {
         }
     }
 
-    /// Makes a user who may do what the policy allows. It matters with
-    /// [`enforce_iam`](super::AwsEmulatorBuilder::enforce_iam) only.
+    /// Makes a user who may do what the policy allows.
+    ///
+    /// It matters with [`enforce_iam`](super::AwsEmulatorBuilder::enforce_iam) only.
     ///
     /// # Panics
     ///

@@ -168,8 +168,9 @@ impl GoogleEmulatorBuilder {
         self
     }
 
-    /// Whether callers of APIs need tokens; off by default. Callers of deployed services need them in any case, unless
-    /// the service says otherwise.
+    /// Whether callers of APIs need tokens; off by default.
+    ///
+    /// Callers of deployed services need them in any case, unless the service says otherwise.
     pub fn identity(mut self, identity: Identity) -> Self {
         self.settings.identity = identity;
         self
@@ -193,8 +194,9 @@ impl GoogleEmulatorBuilder {
         self
     }
 
-    /// A folder of this machine that instances see too, at the same place, like a volume that is mounted. Without it they
-    /// see nothing but their image.
+    /// A folder of this machine that instances see too, at the same place, like a volume that is mounted.
+    ///
+    /// Without it they see nothing but their image.
     pub fn shared_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.settings.shared_folder = Some(folder.into());
         self

@@ -100,7 +100,9 @@ impl GoogleEmulator {
         self.shared.calls.permissions()
     }
 
-    /// Calls `hook` before and after each request is carried out. It may end the client, or have the connection dropped.
+    /// Calls `hook` before and after each request is carried out.
+    ///
+    /// It may end the client, or have the connection dropped.
     pub fn on_call(&self, hook: impl Fn(&ApiCall, Moment) -> Then + Send + Sync + 'static) {
         self.shared.calls.add_hook(hook);
     }

@@ -68,7 +68,9 @@ impl Faults {
         self.rate(Fault::Delay, rate)
     }
 
-    /// Answers that come twice. The answer of a lost or broken attempt also arrives late, during the next attempt.
+    /// Answers that come twice.
+    ///
+    /// The answer of a lost or broken attempt also arrives late, during the next attempt.
     #[must_use]
     pub fn duplicates(self, rate: f64) -> Self {
         self.rate(Fault::Duplicate, rate)
