@@ -21,17 +21,8 @@ const STEP_PART: u64 = 1_000;
 ///
 /// A step is memory above the highest that this worker has had, by at least a thousandth of its limit; it counts
 /// against the function that ran. When memory falls back to where the growth began, the count starts anew.
-///
-/// ```
-/// # use faast_core::{leak::MemoryGrowth, provider::InstanceId};
-/// let mut growth = MemoryGrowth::default();
-/// let worker = InstanceId("1".into());
-/// let reports: Vec<_> = (4..10).filter_map(|gb| growth.observe(&worker, "resize", gb << 30, 10 << 30)).collect();
-/// assert_eq!(reports.len(), 1);
-/// assert_eq!(reports[0].function, "resize");
-/// ```
 #[derive(Debug, Default)]
-pub struct MemoryGrowth {
+pub(crate) struct MemoryGrowth {
     workers: HashMap<InstanceId, Worker>,
     reported: HashSet<String>,
 }
@@ -48,23 +39,26 @@ struct Worker {
 
 /// A function whose calls make their worker's memory grow.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct MemoryLeak {
+pub(crate) struct MemoryLeak {
     /// The function's registered name.
-    pub function: String,
+    pub(crate) function: String,
     /// The worker.
-    pub instance: InstanceId,
+    pub(crate) instance: InstanceId,
     /// Memory of the worker in bytes.
-    pub memory: u64,
+    pub(crate) memory: u64,
     /// Memory that the worker may have, in bytes.
-    pub limit: u64,
+    pub(crate) limit: u64,
 }
 
 impl MemoryGrowth {
-    /// Takes note of a worker's memory after a call, and of its limit, in bytes.
-    ///
-    /// A report comes once for each function.
-    pub fn observe(&mut self, instance: &InstanceId, function: &str, memory: u64, limit: u64) -> Option<MemoryLeak> {
+    /// Takes note of a worker's memory after a call, and of its limit, in bytes; gives a report once for each function.
+    pub(crate) fn observe(
+        &mut self,
+        instance: &InstanceId,
+        function: &str,
+        memory: u64,
+        limit: u64,
+    ) -> Option<MemoryLeak> {
         let Some(worker) = self.workers.get_mut(instance) else {
             self.workers.insert(instance.clone(), Worker { base: memory, level: memory, steps: Vec::new() });
             return None;
@@ -83,11 +77,6 @@ impl MemoryGrowth {
             return None;
         }
         Some(MemoryLeak { function: function.to_owned(), instance: instance.clone(), memory, limit })
-    }
-
-    /// Forgets a worker that has ended.
-    pub fn forget(&mut self, instance: &InstanceId) {
-        self.workers.remove(instance);
     }
 }
 
@@ -181,14 +170,10 @@ mod tests {
     fn workers_are_counted_each_for_itself() {
         let mut growth = MemoryGrowth::default();
         for n in 0..20 {
-            let name = if n % 5 == 0 { "old" } else { "new" };
-            if n % 5 == 0 {
-                growth.forget(&worker("new"));
-            }
-            assert_eq!(
-                growth.observe(&worker(name), "f", 90_000 + if name == "new" { n * 1_000 } else { 0 }, LIMIT),
-                None
-            );
+            // A worker that is started anew has another name.
+            let (name, memory) =
+                if n % 5 == 0 { ("old".to_owned(), 90_000) } else { (format!("new {}", n / 5), 90_000 + n * 1_000) };
+            assert_eq!(growth.observe(&worker(&name), "f", memory, LIMIT), None);
         }
     }
 

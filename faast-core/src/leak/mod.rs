@@ -9,7 +9,7 @@ mod process;
 
 use std::fmt;
 
-pub use self::memory::{MemoryGrowth, MemoryLeak};
+pub(crate) use self::memory::MemoryGrowth;
 
 /// What this process holds at a moment.
 ///

@@ -13,7 +13,7 @@ pub struct WorkerStart {
 
 impl WorkerStart {
     /// This process.
-    pub fn of_this_process() -> Self {
+    pub(crate) fn of_this_process() -> Self {
         Self { args: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect() }
     }
 }
