@@ -121,14 +121,16 @@ pub(crate) fn debug() -> Option<String> {
     text(DEBUG)
 }
 
-/// The value of a variable that is not faast's own, but that a provider's documentation names (`GOOGLE_CLOUD_PROJECT`), if it
-/// is set to anything.
+/// The value of a variable that is not faast's own; `None` where it is empty.
+///
+/// For variables that a provider's documentation names, such as `GOOGLE_CLOUD_PROJECT`.
 pub fn variable(name: &str) -> Option<String> {
     text(name).filter(|value| !value.is_empty())
 }
 
-/// Where a service of a provider is instead of at its usual place: `FAAST_<PROVIDER>_ENDPOINT_URL_<SERVICE>`, else
-/// `FAAST_<PROVIDER>_ENDPOINT_URL`, which is for all of them.
+/// Where a service of a provider is instead of at its usual place.
+///
+/// `FAAST_<PROVIDER>_ENDPOINT_URL_<SERVICE>` says so, else `FAAST_<PROVIDER>_ENDPOINT_URL`, which is for all of them.
 pub fn endpoint_url(provider: &str, service: &str) -> Option<String> {
     let general = format!("FAAST_{}_ENDPOINT_URL", provider.to_ascii_uppercase());
     let own = format!("{general}_{}", service.to_ascii_uppercase());

@@ -59,8 +59,10 @@ fn overwrite(bytes: &mut [u8], at: usize, with: &[u8]) {
     }
 }
 
-/// Damages a text that holds numbers, so that it mostly remains one that can be read: other numbers, other words, lines
-/// twice, lines that are missing. One time in four it is damaged as [`bytes()`] are.
+/// Damages a text that holds numbers, so that it mostly remains one that can be read.
+///
+/// It gets other numbers, other words, lines twice, lines that are missing. One time in four it is damaged as
+/// [`bytes()`] are.
 pub fn text(seed: u64, valid: &[u8]) -> Vec<u8> {
     let mut rng = Rng::with_seed(seed);
     if rng.u8(..4) == 0 {
@@ -103,8 +105,9 @@ fn numbers(text: &[u8]) -> Vec<(usize, usize)> {
     found
 }
 
-/// The most address space that this process has had, in KiB: a buffer as long as a lie claims shows here, used or not.
-/// `None` where there is no `/proc`.
+/// The most address space that this process has had, in KiB; `None` where there is no `/proc`.
+///
+/// A buffer as long as a lie claims shows here, used or not.
 pub fn peak_kib() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmPeak:"))?;

@@ -16,8 +16,9 @@ pub fn holds(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
-/// What is in the files of a folder and of all folders below it, but for files of one extension: the archive of a program
-/// that has the secret as a constant holds it.
+/// What is in the files of a folder and of all folders below it, but for files of one extension.
+///
+/// Those are archives: that of a program which has the secret as a constant holds it.
 pub fn files_below(folder: &Path, without: &str) -> Vec<Vec<u8>> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let (folders, files): (Vec<_>, Vec<_>) = paths.partition(|path| path.is_dir());

@@ -21,7 +21,7 @@ pub async fn refused(
     error
 }
 
-/// What a user reads about a failure has to be this kind, with a part of the message and a part of the hint.
+/// What a user reads of a failure has to be this: the kind, a part of the message, a part of the hint.
 #[track_caller]
 pub fn says(error: &Error, kind: ErrorKind, message: &str, hint: &str) {
     assert_eq!(error.kind(), kind, "{error:?}");

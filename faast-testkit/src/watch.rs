@@ -24,8 +24,9 @@ pub fn until(mut so: impl FnMut() -> bool) {
     }
 }
 
-/// The state of a process, as the kernel writes it: `R` runs, `S` sleeps, `T` is stopped, `Z` has ended and nobody has
-/// asked for its status. `None` where there is no such process.
+/// The state of a process, as the kernel writes it; `None` where there is no such process.
+///
+/// `R` runs, `S` sleeps, `T` is stopped, `Z` has ended and nobody has asked for its status.
 pub fn state_of(pid: impl Display) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit(") ").next()?.chars().next()

@@ -72,8 +72,10 @@ impl CacheFolder {
 }
 
 impl CacheFolder {
-    /// What nobody will use any more: staged files of no deployment that `is_live`, and packages that are too old to be
-    /// used. Far less than [`clearable`](Self::clearable): nothing has to be made anew without it.
+    /// What nobody will use any more.
+    ///
+    /// That is staged files of no deployment that `is_live`, and packages that are too old to be used: far less than
+    /// [`clearable`](Self::clearable), as nothing has to be made anew without it.
     ///
     /// # Errors
     ///

@@ -105,8 +105,10 @@ impl CacheFolder {
         Ok(folder)
     }
 
-    /// Writes a file as a whole, relative to [`root`](Self::root): readers see the old content or the new one, also
-    /// after a crash, and of two writers at once one wins. Folders on the way are made.
+    /// Writes a file as a whole, relative to [`root`](Self::root).
+    ///
+    /// Readers see the old content or the new one, also after a crash, and of two writers at once one wins. Folders on
+    /// the way are made.
     ///
     /// # Errors
     ///

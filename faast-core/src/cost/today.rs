@@ -11,8 +11,9 @@ use std::time::{Duration, SystemTime};
 use crate::cache::{CacheFolder, is_fresh};
 use crate::log::Channel;
 
-/// US dollars by metric: those in the cache if they are of today, else what `ask` gives within `patience`. None where it
-/// does not come in time, or is refused.
+/// US dollars by metric: those in the cache if they are of today, else what `ask` gives.
+///
+/// None where that does not come within `patience`, or is refused.
 pub async fn prices_of_today<E: Display>(
     cache: &CacheFolder,
     region: &str,

@@ -137,8 +137,9 @@ impl Ledger {
         }
     }
 
-    /// What a ledger's file says is not deleted yet, in the order in which it is to be deleted: lower ranks first, and
-    /// what was made last first. Damaged lines are left out.
+    /// What a ledger's file says is not deleted yet, in the order in which it is to be deleted.
+    ///
+    /// That is lower ranks first, and what was made last first. Damaged lines are left out.
     ///
     /// # Errors
     ///

@@ -36,8 +36,9 @@ impl RecordedRun {
         page::page(self)
     }
 
-    /// Everything that the report shows, as JSON: the run's numbers, its latencies by phase, and its first attempts.
-    /// Times are in microseconds.
+    /// Everything that the report shows, as JSON; times are in microseconds.
+    ///
+    /// That is the run's numbers, its latencies by phase, and its first attempts.
     pub fn to_json(&self) -> String {
         self.value().to_string()
     }

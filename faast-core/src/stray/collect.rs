@@ -25,8 +25,9 @@ pub enum Collection {
     Done(CleanupReport),
 }
 
-/// Takes away what has expired at `now` in the configured region, and wherever the ledger of this home says that
-/// something is, if the last collection for `account` was a day ago or more.
+/// Takes away what has expired at `now`, once a day for each `account`.
+///
+/// It looks in the configured region, and wherever the ledger of this home says that something is.
 ///
 /// Cancel safe: what it has not done, the next one does.
 pub async fn collect(

@@ -34,8 +34,9 @@ pub(super) fn resident() -> Option<u64> {
     field("VmRSS:")
 }
 
-/// Bytes above which core is to end a call of a worker with so much memory, so that it can still say so: platforms count all
-/// of a sandbox, and end it without a word.
+/// Bytes above which core ends a call of a worker with so much memory, while it can still say so.
+///
+/// Platforms count all of a sandbox, and end it without a word.
 pub fn watched_memory(memory_mb: u64) -> u64 {
     /// What the sandbox has for itself, and what a function may take between two looks.
     const LEAST_MB: u64 = 8;

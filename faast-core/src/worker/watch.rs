@@ -26,8 +26,9 @@ const MEMORY_TICK: Duration = Duration::from_millis(5);
 pub struct WorkerControl(Arc<Watch>);
 
 impl WorkerControl {
-    /// Fires the cancellation token of the running call (of that one only, if `call` says which) and drops the calls
-    /// that have not started.
+    /// Fires the running call's cancellation token, and drops the calls that have not started.
+    ///
+    /// Of the call `call` only, if one is given.
     pub fn cancel(&self, call: Option<CallId>) {
         let mut state = self.0.lock();
         match call {
