@@ -152,7 +152,7 @@ fn workers_end_when_the_client_is_killed() {
     kill_process(Pid::from_raw(client.id().try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
     client.wait().unwrap();
     let since = Instant::now();
-    while workers.iter().any(|worker| is_alive(worker)) {
+    while workers.iter().any(is_alive) {
         assert!(since.elapsed() < Duration::from_secs(20), "busy workers live on after their client");
         thread::sleep(Duration::from_millis(5));
     }
