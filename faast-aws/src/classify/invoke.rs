@@ -18,16 +18,10 @@ use faast_core::provider::{InvokeError, Metering, Ran, RetryClass};
 pub(crate) use self::execution::FunctionError;
 pub(crate) use self::record::{queue_lost, undone};
 pub(crate) use self::refusal::{Refusal, refused};
-use crate::invoke::ProxyRefusal;
 
 /// There is no connection, so that nothing was sent.
 pub(crate) fn not_connected(error: io::Error) -> InvokeError {
-    let message = format!("no connection to Lambda: {error}");
-    let proxy = error.get_ref().and_then(|error| error.downcast_ref::<ProxyRefusal>());
-    match proxy.and_then(ProxyRefusal::permanent) {
-        Some(kind) => InvokeError::new(RetryClass::Permanent, Ran::No, message).kind(kind).source(error),
-        None => InvokeError::new(RetryClass::Transient, Ran::No, message).source(error),
-    }
+    faast_core::http::not_connected("Lambda", error)
 }
 
 /// The connection broke after the request was sent.

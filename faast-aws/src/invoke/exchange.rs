@@ -1,22 +1,21 @@
 //! One signed request and the head of its answer, on a pooled connection.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_config::SdkConfig;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use faast_core::http::{ATTEMPTS, Lease, Pool, Reply, Unanswered, read_to_end};
 use faast_core::provider::{ExecutionId, InvokeError};
 use faast_core::{Error, ErrorKind, Result};
 use http::StatusCode;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::response::Parts;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
 
-use super::connect::Connector;
 use super::credentials::CredentialCache;
-use super::pool::{Lease, Pool};
 use super::sign::{Post, Signed, Signer};
-use super::tunnel::Proxy;
 use super::{Plan, check_name, endpoint};
 use crate::classify::invoke::{self as classify, Refusal};
 use crate::cost::Meter;
@@ -27,9 +26,6 @@ const INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-amz-invocation-ty
 const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("faast/", env!("CARGO_PKG_VERSION")));
-
-/// Times a request is put on a connection that turns out to be closed before any of it is written.
-const ATTEMPTS: usize = 4;
 
 /// What an error's body may have.
 const MAX_ERROR: usize = 64 * 1024;
@@ -77,17 +73,9 @@ pub(super) struct Client {
     host: HeaderValue,
     signer: Signer,
     credentials: CredentialCache,
-    pool: std::sync::Arc<Pool>,
+    pool: Arc<Pool>,
     plan: Plan,
     pub(super) meter: Meter,
-}
-
-/// Whatever the service said.
-struct Reply {
-    head: Parts,
-    body: Incoming,
-    sent: Instant,
-    lease: Lease,
 }
 
 /// The head of an answer that is no refusal, and its body, which is still to be read.
@@ -105,7 +93,6 @@ impl Client {
         check_name(&function_name)?;
         let endpoint = endpoint::of_lambda(sdk)?;
         let no_host = || Error::new(ErrorKind::Config, format!("the endpoint `{endpoint}` has no host"));
-        let connector = Connector::new(&endpoint, Proxy::from_env(&endpoint)?).ok_or_else(no_host)?;
         let authority = endpoint.authority().ok_or_else(no_host)?;
         let base = endpoint.path().trim_end_matches('/');
         let region = sdk.region().map_or("us-east-1", |region| region.as_ref());
@@ -115,7 +102,7 @@ impl Client {
             host: HeaderValue::from_str(authority.as_str()).map_err(|_| no_host())?,
             signer: Signer::new(region),
             credentials: CredentialCache::new(sdk.credentials_provider(), plan.runtime.clone()),
-            pool: Pool::new(connector, plan.runtime.clone(), plan.concurrency),
+            pool: Pool::new(&endpoint, plan.runtime.clone(), plan.concurrency)?,
             meter: Meter::new(&plan),
             function_name,
             plan,
@@ -168,10 +155,9 @@ impl Client {
         let mut unsent = None;
         for _ in 0..ATTEMPTS {
             // Before anything is signed: the signature has a date, and here is where a request waits.
-            let mut lease = self.pool.take().await.map_err(classify::not_connected)?;
+            let lease = self.pool.take().await.map_err(classify::not_connected)?;
             let request = self.request(operation, body.clone()).await?;
-            let sent = Instant::now();
-            let sending = lease.sender.try_send_request(request);
+            let sending = lease.send(request);
             let reply = match operation.patience() {
                 Some(patience) => tokio::time::timeout(patience, sending)
                     .await
@@ -179,18 +165,11 @@ impl Client {
                 None => sending.await,
             };
             match reply {
-                Ok(response) => {
-                    let (head, body) = response.into_parts();
-                    return Ok(Reply { head, body, sent, lease });
-                }
-                Err(mut error) => {
-                    let written = error.take_message().is_none();
-                    let error = error.into_error();
-                    if written {
-                        return Err(classify::broken(error).metering(self.meter.estimate(sent.elapsed())));
-                    }
-                    // The other side had closed it.
-                    unsent = Some(error);
+                Ok(reply) => return Ok(reply),
+                // The other side had closed it.
+                Err(Unanswered::Unwritten(error)) => unsent = Some(error),
+                Err(Unanswered::Broken { error, sent }) => {
+                    return Err(classify::broken(error).metering(self.meter.estimate(sent.elapsed())));
                 }
             }
         }
@@ -248,30 +227,4 @@ pub(super) fn execution(headers: &HeaderMap) -> Option<ExecutionId> {
 /// A header as text.
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
-}
-
-/// A body's bytes, of which there may be so many at most.
-pub(super) async fn read_to_end(mut body: Incoming, limit: usize) -> std::io::Result<Bytes> {
-    let mut first = Bytes::new();
-    let mut all: Option<BytesMut> = None;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(std::io::Error::other)?;
-        let Ok(data) = frame.into_data() else { continue };
-        let read = first.len() + all.as_ref().map_or(0, BytesMut::len) + data.len();
-        if read > limit {
-            return Err(std::io::Error::other(format!("the answer has more than {limit} bytes")));
-        }
-        // Most come in one piece, which then is not copied.
-        match &mut all {
-            Some(all) => all.extend_from_slice(&data),
-            None if first.is_empty() => first = data,
-            None => {
-                let mut joined = BytesMut::with_capacity(read);
-                joined.extend_from_slice(&std::mem::take(&mut first));
-                joined.extend_from_slice(&data);
-                all = Some(joined);
-            }
-        }
-    }
-    Ok(all.map_or(first, BytesMut::freeze))
 }

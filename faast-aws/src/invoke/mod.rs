@@ -5,17 +5,13 @@
 //! region, endpoint and credentials is the SDK's own answer. Nothing is retried; `classify/invoke.rs` says what a failure
 //! means.
 //!
-//! There is no task for a request: connections have their tasks on faast's runtime, and a request waits for channels of
-//! theirs, on whatever thread core polls it. Dropping it closes its connection.
+//! Connections are core's (`http`); there is no task for a request.
 
-mod connect;
 mod credentials;
 mod endpoint;
 mod exchange;
-mod pool;
 mod sign;
 mod streamed;
-mod tunnel;
 mod unary;
 
 use std::fmt;
@@ -30,8 +26,6 @@ use futures_core::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 
 use self::exchange::Client;
-pub(crate) use self::pool::descriptors;
-pub(crate) use self::tunnel::ProxyRefusal;
 pub(crate) use self::unary::seal;
 use crate::classify::invoke as classify;
 use crate::cost::Meter;

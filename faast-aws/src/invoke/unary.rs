@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use faast_core::http::read_to_end;
 use faast_core::provider::{CallId, Event, InvokeError, Request};
 use faast_core::wire::{frame, sealed};
 
-use super::exchange::{Answer, Client, Operation, execution, read_to_end, text};
+use super::exchange::{Answer, Client, Operation, execution, text};
 use crate::body;
 use crate::classify::invoke::{self as classify, FunctionError};
 use crate::log_tail;

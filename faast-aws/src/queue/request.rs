@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use aws_config::SdkConfig;
 use faast_core::cost::Usage;
+use faast_core::http::descriptors;
 use faast_core::provider::{Event, InvokeError, Request};
 use faast_core::queue::Desk;
 use futures_core::stream::BoxStream;
@@ -13,7 +14,7 @@ use futures_util::{FutureExt as _, StreamExt as _, stream};
 use super::answers::Records;
 use super::settle::Settler;
 use crate::body::{self, EVENTS_OWN, MAX_EVENT};
-use crate::invoke::{Invoker, Plan, descriptors, seal};
+use crate::invoke::{Invoker, Plan, seal};
 use crate::lambda::TO_SAY_SO;
 
 /// Connections for sending: each event takes milliseconds, however long it then runs.

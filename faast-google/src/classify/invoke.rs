@@ -120,22 +120,13 @@ pub(crate) fn refused(refusal: &Refusal, service: &str, settled: bool) -> Invoke
     }
 }
 
-/// A request that had no answer at all.
-pub(crate) fn unanswered_request(error: reqwest::Error) -> InvokeError {
-    let error = error.without_url();
-    if error.is_builder() {
-        return unsendable(error);
-    }
-    if error.is_connect() {
-        let message = format!("no connection to Cloud Run: {}", chain(&error));
-        return InvokeError::new(RetryClass::Transient, Ran::No, message).source(error);
-    }
-    broken(error, false)
+/// There is no connection, so that nothing was sent.
+pub(crate) fn not_connected(error: io::Error) -> InvokeError {
+    faast_core::http::not_connected("Cloud Run", error)
 }
 
 /// An answer that broke off. In the middle of a call, an end that is no error of the network's is the end of the worker.
-pub(crate) fn broken_off(error: reqwest::Error, started: bool) -> InvokeError {
-    let error = error.without_url();
+pub(crate) fn broken_off(error: hyper::Error, started: bool) -> InvokeError {
     if ended_early(&error) { ended(started) } else { broken(error, started) }
 }
 
@@ -149,7 +140,7 @@ fn ended(started: bool) -> InvokeError {
 }
 
 /// The connection broke after the request was sent.
-fn broken(error: reqwest::Error, started: bool) -> InvokeError {
+pub(crate) fn broken(error: hyper::Error, started: bool) -> InvokeError {
     let ran = if started { Ran::Yes } else { Ran::Maybe };
     let message = format!("the connection to Cloud Run broke after the request was sent: {}", chain(&error));
     InvokeError::new(RetryClass::Transient, ran, message).source(error)

@@ -5,11 +5,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::BytesMut;
 use faast_core::provider::{CallId, Event, Incoming, InvokeError, Request, answered};
 use faast_core::wire::{frame, sealed};
 use futures_core::Stream;
+use http_body_util::BodyExt as _;
 
 use super::exchange::{Answer, Client};
 use super::seal;
@@ -59,17 +61,19 @@ impl Incoming for Running {
                 return Some(item);
             }
             let read = match &mut self.answer {
-                Some(answer) => answer.response.chunk().await,
+                Some(answer) => answer.body.frame().await,
                 None => return None,
             };
             match read {
-                Ok(Some(chunk)) => {
-                    self.bytes += chunk.len();
-                    self.received.extend_from_slice(&chunk);
-                    self.events();
+                Some(Ok(frame)) => {
+                    if let Ok(chunk) = frame.into_data() {
+                        self.bytes += chunk.len();
+                        self.received.extend_from_slice(&chunk);
+                        self.events();
+                    }
                 }
-                Ok(None) => self.end(classify::unanswered()),
-                Err(error) => self.end(classify::broken_off(error, self.started)),
+                Some(Err(error)) => self.end(classify::broken_off(error, self.started)),
+                None => self.whole(),
             }
         }
     }
@@ -129,14 +133,27 @@ impl Running {
         }
     }
 
-    /// The answer has ended, which is an error for the calls that have none, if there are any.
-    fn end(&mut self, why: InvokeError) {
+    /// The answer has come to its end, so that its connection serves the next request.
+    fn whole(&mut self) {
         let Some(answer) = self.answer.take() else { return };
+        self.settle(answer.sent, classify::unanswered());
+        answer.lease.give_back();
+    }
+
+    /// The answer is at an end before its time, and its connection too.
+    fn end(&mut self, why: InvokeError) {
+        if let Some(answer) = self.answer.take() {
+            self.settle(answer.sent, why);
+        }
+    }
+
+    /// Nothing more comes, which is an error for the calls that have no answer, if there are any.
+    fn settle(&mut self, sent: Instant, why: InvokeError) {
         self.ready.extend(self.held.take().map(Ok));
         if self.pending.is_empty() {
             return;
         }
-        let mut error = why.metering(self.bill.failed(answer.sent.elapsed(), self.bytes));
+        let mut error = why.metering(self.bill.failed(sent.elapsed(), self.bytes));
         if self.started {
             error.ran = faast_core::provider::Ran::Yes;
         }

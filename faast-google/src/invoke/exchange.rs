@@ -1,16 +1,20 @@
 //! One request and the head of its answer, on a pooled connection.
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use faast_core::cost::Usage;
+use faast_core::http::{ATTEMPTS, Lease, Pool, Reply, Unanswered, read_to_end};
 use faast_core::provider::{ExecutionId, InvokeError, Metering};
 use faast_core::{Error, ErrorKind, Result};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Response, StatusCode, Url};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use http::response::Parts;
+use http::{StatusCode, Uri};
+use http_body_util::Full;
+use hyper::body::Incoming;
 
-use super::resolve::Resolver;
 use super::{Entry, Plan, SECRET_HEADER};
 use crate::classify::invoke::{self as classify, Refusal};
 use crate::cost::Meter;
@@ -18,7 +22,7 @@ use crate::cost::Meter;
 const OF_WORKER: HeaderName = HeaderName::from_static("faast");
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const TRACE: HeaderName = HeaderName::from_static("x-cloud-trace-context");
-const AGENT: &str = concat!("faast/", env!("CARGO_PKG_VERSION"));
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("faast/", env!("CARGO_PKG_VERSION")));
 
 /// What an error's body may have.
 const MAX_ERROR: usize = 64 * 1024;
@@ -26,14 +30,13 @@ const MAX_ERROR: usize = 64 * 1024;
 /// How long a new service, and who may call it, may not be known everywhere.
 const KNOWN_AFTER: Duration = Duration::from_mins(1);
 
-/// How long a connection is kept that nobody uses; the front end keeps them longer.
-const KEPT: Duration = Duration::from_secs(90);
-
 /// What all requests to one service share.
 #[derive(Debug)]
 pub(super) struct Client {
-    http: reqwest::Client,
-    call: Url,
+    pool: Arc<Pool>,
+    /// Where calls go on the service.
+    path: String,
+    host: HeaderValue,
     /// The service's URL, as tokens are made for it.
     uri: String,
     entry: Way,
@@ -52,13 +55,13 @@ enum Way {
 }
 
 /// A request without an answer. Dropped before that comes, it has cost as much as the time that it was waited for.
-struct Unanswered<'c> {
+struct Pending<'c> {
     client: &'c Client,
     sent: Instant,
     answered: bool,
 }
 
-impl Drop for Unanswered<'_> {
+impl Drop for Pending<'_> {
     fn drop(&mut self) {
         if !self.answered {
             self.client.note_dropped(self.client.meter.request().failed(self.sent.elapsed(), 0));
@@ -69,36 +72,28 @@ impl Drop for Unanswered<'_> {
 /// An answer of a worker, whose body is still to be read.
 #[derive(Debug)]
 pub(super) struct Answer {
-    pub(super) response: Response,
+    pub(super) body: Incoming,
     pub(super) sent: Instant,
+    /// Has to be given back when the body was read to its end.
+    pub(super) lease: Lease,
 }
 
 impl Client {
     pub(super) fn new(plan: Plan, service_uri: &str, entry: Entry) -> Result<Self> {
         let uri = service_uri.trim_end_matches('/').to_owned();
-        let call = Url::parse(&format!("{uri}/call")).map_err(|error| {
-            Error::new(ErrorKind::Config, format!("`{service_uri}` is no URI of a service")).with_source(error)
-        })?;
-        let http = reqwest::Client::builder()
-            .http1_only()
-            .user_agent(AGENT)
-            .pool_max_idle_per_host(plan.concurrency)
-            .pool_idle_timeout(KEPT)
-            .tcp_keepalive(Duration::from_secs(30))
-            .tcp_nodelay(true)
-            .connect_timeout(Duration::from_secs(30))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .dns_resolver(Arc::new(Resolver::default()))
-            .build()
-            .map_err(|error| Error::new(ErrorKind::Config, "the HTTPS client can't be made").with_source(error))?;
+        let no_uri = || Error::new(ErrorKind::Config, format!("`{service_uri}` is no URI of a service"));
+        let service: Uri = uri.parse().map_err(|error| no_uri().with_source(error))?;
+        let authority = service.authority().ok_or_else(no_uri)?;
+        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| no_uri())?;
+        let path = format!("{}/call", service.path().trim_end_matches('/'));
+        let pool = Pool::new(&service, plan.runtime.clone(), plan.concurrency)?;
         let entry = match entry {
             Entry::Identity(credentials) => Way::Identity(credentials),
             Entry::Secret(secret) => Way::Secret(sensitive(secret.expose())?),
         };
         let meter = Meter::new(&plan);
         let (known, dropped) = (Instant::now() + KNOWN_AFTER, Mutex::default());
-        Ok(Self { http, call, uri, entry, known, plan, meter, dropped })
+        Ok(Self { pool, path, host, uri, entry, known, plan, meter, dropped })
     }
 
     /// The service is not new.
@@ -127,22 +122,39 @@ impl Client {
 
     /// Sends a body and waits for the head of the answer, which is an error unless a worker answers.
     pub(super) async fn send(&self, body: Bytes) -> Result<Answer, InvokeError> {
-        let (name, value) = self.identity().await?;
-        let request = self.http.post(self.call.clone()).header(CONTENT_TYPE, OCTETS).header(name, value).body(body);
-        let sent = Instant::now();
-        let mut unanswered = Unanswered { client: self, sent, answered: false };
-        let response = request.send().await;
-        unanswered.answered = true;
-        let response = response.map_err(|error| {
-            let sent_out = !error.is_connect() && !error.is_builder();
-            let failed = classify::unanswered_request(error);
-            if sent_out { failed.metering(self.meter.request().failed(sent.elapsed(), 0)) } else { failed }
-        })?;
-        let of_worker = response.headers().contains_key(OF_WORKER);
-        if response.status() == StatusCode::OK && of_worker {
-            return Ok(Answer { response, sent });
+        let Reply { head, body, sent, lease } = self.transmit(body).await?;
+        let of_worker = head.headers.contains_key(OF_WORKER);
+        if head.status == StatusCode::OK && of_worker {
+            return Ok(Answer { body, sent, lease });
         }
-        Err(self.refused(response, of_worker, sent).await)
+        Err(self.refused(head, body, lease, of_worker, sent).await)
+    }
+
+    /// Sends a body and waits for the head of whatever answers.
+    async fn transmit(&self, body: Bytes) -> Result<Reply, InvokeError> {
+        let mut unsent = None;
+        for _ in 0..ATTEMPTS {
+            let lease = self.pool.take().await.map_err(classify::not_connected)?;
+            let (name, value) = self.identity().await?;
+            let request = http::Request::post(&*self.path)
+                .header(HOST, self.host.clone())
+                .header(USER_AGENT, AGENT)
+                .header(CONTENT_TYPE, OCTETS)
+                .header(name, value);
+            let request = request.body(Full::new(body.clone())).map_err(classify::unsendable)?;
+            let mut pending = Pending { client: self, sent: Instant::now(), answered: false };
+            let reply = lease.send(request).await;
+            pending.answered = true;
+            match reply {
+                Ok(reply) => return Ok(reply),
+                // The other side had closed it.
+                Err(Unanswered::Unwritten(error)) => unsent = Some(error),
+                Err(Unanswered::Broken { error, sent }) => {
+                    return Err(classify::broken(error, false).metering(self.meter.request().failed(sent.elapsed(), 0)));
+                }
+            }
+        }
+        Err(classify::not_connected(unsent.map_or_else(|| io::ErrorKind::ConnectionReset.into(), io::Error::other)))
     }
 
     async fn identity(&self) -> Result<(HeaderName, HeaderValue), InvokeError> {
@@ -157,17 +169,15 @@ impl Client {
     }
 
     /// Reads why no worker answers.
-    async fn refused(&self, mut response: Response, of_worker: bool, sent: Instant) -> InvokeError {
-        let (status, execution) = (response.status().as_u16(), execution(response.headers()));
-        let retry_after = response.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
-        let mut body = Vec::new();
+    async fn refused(&self, head: Parts, body: Incoming, lease: Lease, of_worker: bool, sent: Instant) -> InvokeError {
+        let (status, execution) = (head.status.as_u16(), execution(&head.headers));
+        let retry_after = head.headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
         // Without a body the status has to do.
-        while let Ok(Some(chunk)) = response.chunk().await {
-            body.extend_from_slice(&chunk);
-            if body.len() > MAX_ERROR {
-                break;
-            }
-        }
+        let body = read_to_end(body, MAX_ERROR).await.map(|body| {
+            lease.give_back();
+            body
+        });
+        let body = body.unwrap_or_default();
         let retry_after = retry_after.map(Duration::from_secs);
         let refusal = Refusal { status, of_worker, text: Refusal::words(&body), retry_after };
         let mut error = classify::refused(&refusal, &self.uri, Instant::now() >= self.known);

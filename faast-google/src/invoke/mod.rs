@@ -3,12 +3,11 @@
 //! HTTP/1.1, because a connection of HTTP/2 carries a hundred requests at most, and the client keeps one to a host. No
 //! time limit over a request: core has its clocks. Nothing is retried; `classify/invoke.rs` says what a failure means.
 //!
-//! There is no task for a request: connections have theirs on faast's runtime, and a request waits for them, on whatever
-//! thread core polls it. Dropping it closes its connection, which ends its functions.
+//! Connections are core's (`http`); there is no task for a request. Dropping one closes its connection, which ends its
+//! functions.
 
 mod answer;
 mod exchange;
-mod resolve;
 
 use std::fmt;
 use std::sync::Arc;

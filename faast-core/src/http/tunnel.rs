@@ -7,10 +7,11 @@
 use std::error::Error as StdError;
 use std::{fmt, io};
 
-use faast_core::{Error, ErrorKind, Result};
 use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::Matcher;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use crate::{Error, ErrorKind, Result};
 
 /// Bytes of the head of a proxy's answer at most.
 const MAX_HEAD: usize = 8 * 1024;
@@ -50,7 +51,9 @@ impl Proxy {
             other => {
                 let other = other.unwrap_or_default();
                 return Err(Error::new(ErrorKind::Config, format!("a proxy of the kind `{other}` can't be used"))
-                    .with_hint("set `HTTPS_PROXY` to `http://<host>:<port>`, or `NO_PROXY` to `.amazonaws.com`"));
+                    .with_hint(
+                        "set `HTTPS_PROXY` to `http://<host>:<port>`, or `NO_PROXY` to what is reached directly",
+                    ));
             }
         };
         let Some(host) = found.uri().host() else { return Ok(None) };
@@ -139,7 +142,7 @@ async fn status<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<u16> {
 
 /// A proxy's no.
 #[derive(Debug)]
-pub(crate) struct ProxyRefusal {
+pub(super) struct ProxyRefusal {
     proxy: String,
     status: u16,
     /// Whether it was given user and password.
@@ -148,7 +151,7 @@ pub(crate) struct ProxyRefusal {
 
 impl ProxyRefusal {
     /// The kind of an error that asking again can't mend.
-    pub(crate) fn permanent(&self) -> Option<ErrorKind> {
+    pub(super) fn permanent(&self) -> Option<ErrorKind> {
         match self.status {
             407 => Some(ErrorKind::Denied),
             408 | 425 | 429 => None,

@@ -36,11 +36,11 @@ const KEEPALIVE: Duration = Duration::from_mins(1);
 const ADDRESSES_FOR: Duration = Duration::from_secs(30);
 
 /// What requests are sent on.
-pub(crate) type Sender = SendRequest<Full<Bytes>>;
+pub(super) type Sender = SendRequest<Full<Bytes>>;
 
 /// Where the service is.
 #[derive(Debug)]
-pub(crate) struct Connector {
+pub(super) struct Connector {
     tls: bool,
     host: String,
     port: u16,
@@ -70,7 +70,7 @@ impl Connector {
     }
 
     /// Opens a connection and leaves it to a task on this runtime, which ends with it.
-    pub(crate) async fn connect(&self) -> io::Result<Sender> {
+    pub(super) async fn connect(&self) -> io::Result<Sender> {
         let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.open());
         let result = connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         if result.is_err() {

@@ -9,13 +9,17 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use faast_core::log::Channel;
-use faast_core::provider::Runtime;
+use http::Uri;
+
 use rustix::process::{Resource, getrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::AbortHandle;
 
 use super::connect::{Connector, Sender};
+use super::tunnel::Proxy;
+use crate::log::Channel;
+use crate::runtime::Runtime;
+use crate::{Error, ErrorKind, Result};
 
 /// Idle connections are not used after so long: services close theirs without a word.
 const IDLE_FOR: Duration = Duration::from_secs(20);
@@ -31,7 +35,7 @@ const SPARE: usize = 32;
 
 /// The connections of one client.
 #[derive(Debug)]
-pub(crate) struct Pool {
+pub struct Pool {
     connector: Connector,
     runtime: Runtime,
     requests: Arc<Semaphore>,
@@ -50,27 +54,35 @@ struct State {
 
 /// A connection in use. Dropped, it is closed; [`give_back`](Self::give_back) keeps it.
 #[derive(Debug)]
-pub(crate) struct Lease {
-    pub(crate) sender: Sender,
+pub struct Lease {
+    pub(super) sender: Sender,
     pool: Arc<Pool>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Pool {
-    pub(crate) fn new(connector: Connector, runtime: Runtime, concurrency: usize) -> Arc<Self> {
+    /// For requests to an endpoint, so many at once as far as descriptors allow. Goes through the proxy that the environment
+    /// names.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](ErrorKind::Config) for an endpoint without a host, or a proxy of a kind that can't be used.
+    pub fn new(endpoint: &Uri, runtime: Runtime, concurrency: usize) -> Result<Arc<Self>> {
+        let no_host = || Error::new(ErrorKind::Config, format!("the endpoint `{endpoint}` has no host"));
+        let connector = Connector::new(endpoint, Proxy::from_env(endpoint)?).ok_or_else(no_host)?;
         let size = affordable(concurrency.max(1));
-        Arc::new(Self {
+        Ok(Arc::new(Self {
             connector,
             runtime,
             requests: Arc::new(Semaphore::new(size)),
             size,
             handshakes: Semaphore::new(HANDSHAKES),
             state: Mutex::default(),
-        })
+        }))
     }
 
     /// Requests that can be in flight at once.
-    pub(crate) fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.size
     }
 
@@ -79,13 +91,17 @@ impl Pool {
     }
 
     /// Opens a connection that is not needed yet.
-    pub(crate) fn warm_up(self: &Arc<Self>) {
+    pub fn warm_up(self: &Arc<Self>) {
         // If the runtime has ended, nothing will be sent either.
         let _ = self.open();
     }
 
     /// A connection that is ready, as far as this side knows.
-    pub(crate) async fn take(self: &Arc<Self>) -> io::Result<Lease> {
+    ///
+    /// # Errors
+    ///
+    /// There is none to be had: the name, the network, the proxy, TLS, or faast's runtime has ended.
+    pub async fn take(self: &Arc<Self>) -> io::Result<Lease> {
         let permit = Arc::clone(&self.requests).acquire_owned().await.map_err(io::Error::other)?;
         for _ in 0..ATTEMPTS {
             let mut sender = match self.pop_idle(Instant::now()) {
@@ -146,7 +162,7 @@ impl Pool {
 
 impl Lease {
     /// Keeps the connection for other requests; its answer has been read to the end.
-    pub(crate) fn give_back(self) {
+    pub fn give_back(self) {
         if !self.sender.is_closed() {
             self.pool.hand_on(Ok(self.sender));
         }
@@ -157,7 +173,7 @@ impl Lease {
 fn affordable(wanted: usize) -> usize {
     let Some(allowed) = descriptors() else { return wanted };
     if allowed < wanted {
-        faast_core::log!(
+        crate::log!(
             Channel::Warning,
             "the limit of open files allows for {allowed} calls in flight, not {wanted}; `ulimit -n` raises it"
         );
@@ -166,7 +182,7 @@ fn affordable(wanted: usize) -> usize {
 }
 
 /// Connections that this process may have open at once, beside what its other parts need; `None` without a limit.
-pub(crate) fn descriptors() -> Option<usize> {
+pub fn descriptors() -> Option<usize> {
     let limit = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok())?;
     Some(limit.saturating_sub(SPARE).max(1))
 }

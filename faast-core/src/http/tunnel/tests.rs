@@ -5,12 +5,12 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
-use faast_core::provider::{InvokeError, RetryClass};
 use http_body_util::Full;
 
 use super::*;
-use crate::classify::invoke::not_connected;
-use crate::invoke::connect::Connector;
+use crate::http::connect::Connector;
+use crate::http::not_connected;
+use crate::provider::{InvokeError, RetryClass};
 
 const PASSWORD: &str = "open sesame";
 
@@ -101,7 +101,7 @@ fn connector(proxy_url: String, service: &str) -> Connector {
 }
 
 async fn refused(url: String) -> InvokeError {
-    not_connected(connector(url, "lambda.test:443").connect().await.unwrap_err())
+    not_connected("Lambda", connector(url, "lambda.test:443").connect().await.unwrap_err())
 }
 
 fn url(user: &str, port: u16) -> String {
