@@ -74,20 +74,20 @@ struct Received<'j> {
     #[serde(borrow)]
     ack_id: Cow<'j, str>,
     #[serde(borrow, default)]
-    message: Data<'j>,
+    message: Content<'j>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Data<'j> {
+#[serde(default)]
+struct Content<'j> {
     #[serde(borrow)]
     data: Cow<'j, str>,
     attributes: HashMap<String, String>,
-    #[serde(borrow)]
-    message_id: Cow<'j, str>,
+    #[serde(borrow, rename = "messageId")]
+    id: Cow<'j, str>,
 }
 
-impl Data<'_> {
+impl Content<'_> {
     /// Bytes that are billed for it.
     fn billed(&self) -> usize {
         // Base64: four letters for three bytes.
@@ -153,9 +153,9 @@ pub(super) fn read(body: &[u8]) -> Result<Read, serde_json::Error> {
     Ok(read)
 }
 
-fn message(data: Data<'_>) -> Option<Message> {
-    let bytes = data.billed();
-    let Data { data, mut attributes, message_id } = data;
+fn message(content: Content<'_>) -> Option<Message> {
+    let bytes = content.billed();
+    let Content { data, mut attributes, id } = content;
     let request = attributes.get(REQUEST)?.parse().ok()?;
     let delivery = attributes.remove(DELIVERY);
     let told = match (attributes.remove(REFUSED), &delivery) {
@@ -165,7 +165,7 @@ fn message(data: Data<'_>) -> Option<Message> {
     };
     let delivery = delivery.and_then(|count| count.parse().ok());
     let worker = attributes.remove(WORKER).map(|worker| InstanceId(worker.into()));
-    Some(Message { id: message_id.into_owned(), request, delivery, worker, told, bytes })
+    Some(Message { id: id.into_owned(), request, delivery, worker, told, bytes })
 }
 
 #[cfg(test)]

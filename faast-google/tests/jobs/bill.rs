@@ -20,8 +20,8 @@ const CPU_SECOND: f64 = 0.000_048;
 const GIB_SECOND: f64 = 0.000_005;
 const REQUEST: f64 = 0.000_000_8;
 
-/// A message's, of which the catalog has that of a TiB.
-const MESSAGES_GIB: f64 = 40.0 / 1024.0;
+/// Of which the catalog has that of a TiB.
+const MESSAGES_GIB: f64 = 80.0 / 1024.0;
 
 /// It is not in the catalog.
 const TRANSFER_GIB: f64 = 0.12;

@@ -96,11 +96,12 @@ pub(super) fn lease(emulator: &Emulator, state: &mut All, name: &str, count: usi
             put(emulator, state, &letters, &message, now_ms);
         }
     }
-    if !leased.is_empty() {
-        let bytes = leased.iter().map(|it| size(&it.message).unwrap_or(0)).sum();
-        state.bill.add_delivered(bytes);
-    }
     Ok(leased)
+}
+
+/// Bytes of a message that was leased.
+pub(super) fn size_of(leased: &Leased) -> usize {
+    size(&leased.message).unwrap_or(0)
 }
 
 /// Waits for messages, but not for ever; nothing is an empty answer.
@@ -118,7 +119,11 @@ pub(super) async fn pull(emulator: &Shared, request: &ApiRequest, name: &str) ->
                 let text = "The subscription is a push subscription and cannot be pulled.";
                 return Err(ApiError::new(400, "FAILED_PRECONDITION", text));
             }
-            lease(emulator, &mut state, name, most)?
+            let leased = lease(emulator, &mut state, name, most)?;
+            if !leased.is_empty() {
+                state.bill.add_delivered(leased.iter().map(size_of).sum());
+            }
+            leased
         };
         if !leased.is_empty() || at_once || start.elapsed() > LONG_POLL {
             let shown: Vec<Value> = leased.iter().map(received).collect();

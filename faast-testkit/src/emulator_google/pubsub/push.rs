@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::super::state::Shared;
-use super::deliver::lease;
+use super::deliver::{lease, size_of};
 use super::subscription::Leased;
 use crate::emulator::clock::as_ms;
 
@@ -52,6 +52,10 @@ fn begin(emulator: &Shared, name: &str) {
     subscription.pushing += leased.len();
     let config = subscription.spec["pushConfig"].clone();
     let deadline = Duration::from_millis(subscription.deadline_ms());
+    // Each is a request.
+    for leased in &leased {
+        state.bill.add_delivered(size_of(leased));
+    }
     drop(state);
     for leased in leased {
         let (emulator, name, config) = (Arc::clone(emulator), name.to_owned(), config.clone());
