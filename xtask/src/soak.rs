@@ -43,7 +43,7 @@ fn asked<'w>(words: &[&'w str]) -> Result<(Option<&'w str>, u64)> {
                 bail!("there is no soak of `{name}`; there are {}", known.join(", "));
             }
             ["--seconds", text] => {
-                seconds = text.parse().with_context(|| format!("`{text}` is no number of seconds"))?
+                seconds = text.parse().with_context(|| format!("`{text}` is no number of seconds"))?;
             }
             _ => bail!("where, and for how long? `cargo xtask soak --provider aws --seconds 60`"),
         }

@@ -121,9 +121,9 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-fn operator(text: &str) -> Option<Operator> {
-    let (over, rest) = match text.split_once(':') {
-        None => (Over::One, text),
+fn operator(written: &str) -> Option<Operator> {
+    let (over, rest) = match written.split_once(':') {
+        None => (Over::One, written),
         Some(("ForAllValues", rest)) => (Over::All, rest),
         Some(("ForAnyValue", rest)) => (Over::Any, rest),
         Some(_) => return None,

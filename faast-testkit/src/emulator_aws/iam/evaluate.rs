@@ -86,13 +86,13 @@ mod tests {
 
     #[test]
     fn a_statement_counts_where_its_conditions_hold_and_an_undecided_one_only_to_refuse() {
+        use Decision::{Allowed, ExplicitlyDenied, NotAllowed};
         let guarded = |effect: &str, key: &str, value: &str| {
             let all = r#"{"Effect":"Allow","Action":"s3:Get*","Resource":"*"}"#;
             let condition = format!(r#""Condition":{{"StringEquals":{{"{key}":"{value}"}}}}"#);
             let some = format!(r#"{{"Effect":"{effect}","Action":"s3:*","Resource":"*",{condition}}}"#);
             ["s3:PutObject", "s3:GetObject"].map(|action| decision(&format!("{all},{some}"), action, "*"))
         };
-        use Decision::{Allowed, ExplicitlyDenied, NotAllowed};
         assert_eq!(guarded("Allow", "aws:RequestedRegion", "us-west-2"), [Allowed, Allowed]);
         assert_eq!(guarded("Allow", "aws:RequestedRegion", "eu-west-1"), [NotAllowed, Allowed]);
         assert_eq!(guarded("Allow", "aws:SourceVpc", "vpc-1"), [NotAllowed, Allowed]);
