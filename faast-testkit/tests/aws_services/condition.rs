@@ -1,9 +1,10 @@
 //! Conditions of policies, as an account has them that lets its people pass one kind of role and touch what is theirs.
 
 use faast_testkit::emulator_aws::{AwsEmulator, Credentials};
+use faast_testkit::http::Answer;
 use serde_json::json;
 
-use crate::client::{Answer, Ask, TRUST};
+use crate::client::{Ask, TRUST, Told as _};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/faast/worker";
 
@@ -64,7 +65,7 @@ fn a_role_is_passed_to_the_service_that_a_condition_names() {
     };
     let denied = create("ec2.amazonaws.com");
     assert_eq!(code(&denied), "AccessDeniedException");
-    assert!(denied.body.contains("not authorized to perform: iam:PassRole"), "{denied:?}");
+    assert!(denied.text().contains("not authorized to perform: iam:PassRole"), "{denied:?}");
     // Whoever may pass it gets as far as the archive, which is none.
     assert_eq!(code(&create("lambda.amazonaws.com")), "InvalidParameterValueException");
 }
@@ -104,9 +105,12 @@ fn what_is_there_is_touched_by_its_tags_and_a_deny_keeps_the_rest() {
         ]),
     );
     let theirs = delete_group("/theirs").send_by(&aws, &user);
-    assert!(code(&theirs) == "AccessDeniedException" && theirs.body.contains("no identity-based policy"), "{theirs:?}");
+    assert!(
+        code(&theirs) == "AccessDeniedException" && theirs.text().contains("no identity-based policy"),
+        "{theirs:?}"
+    );
     let kept = delete_group("/kept").send_by(&aws, &user);
-    assert!(kept.body.contains("with an explicit deny"), "{kept:?}");
+    assert!(kept.text().contains("with an explicit deny"), "{kept:?}");
     assert_eq!(delete_group("/ours").send_by(&aws, &user).status, 200);
     assert_eq!(aws.leftovers().len(), 2, "{:?}", aws.leftovers());
 }
@@ -136,7 +140,7 @@ fn what_nothing_here_knows_allows_nothing_and_denies() {
     assert_eq!(code(&create_group("/faast/1", &json!({})).send_by(&aws, &allowed)), "AccessDeniedException");
     let denied = user(&aws, &json!([all("Allow", &json!({})), all("Deny", &from)]));
     let answer = create_group("/faast/1", &json!({})).send_by(&aws, &denied);
-    assert!(answer.body.contains("with an explicit deny"), "{answer:?}");
+    assert!(answer.text().contains("with an explicit deny"), "{answer:?}");
     assert!(aws.leftovers().is_empty());
 }
 
@@ -150,7 +154,7 @@ fn a_condition_of_no_known_kind_is_a_malformed_policy() {
     let fields = [("RoleName", "worker"), ("PolicyName", "p"), ("PolicyDocument", policy.as_str())];
     let refused = Ask::form("iam", "PutRolePolicy", &fields).send_by(&aws, &maker);
     assert_eq!(code(&refused), "MalformedPolicyDocument");
-    assert!(refused.body.contains("Invalid Condition type : stringEquals"), "{refused:?}");
+    assert!(refused.text().contains("Invalid Condition type : stringEquals"), "{refused:?}");
 }
 
 #[test]
@@ -171,7 +175,7 @@ fn a_role_that_lambda_may_assume_for_another_account_only_is_no_role_for_this_on
         Ask::new("lambda", "POST", "/2015-03-31/functions", function.to_string()).send_by(&aws, &maker)
     };
     let refused = create("theirs", "210987654321");
-    assert!(refused.body.contains("cannot be assumed by Lambda"), "{refused:?}");
+    assert!(refused.text().contains("cannot be assumed by Lambda"), "{refused:?}");
     let made = create("ours", "123456789012");
     assert_eq!(made.status, 201, "{made:?}");
 }
