@@ -1,7 +1,7 @@
 //! The heart of faast: the provider contract, and everything that is no cloud.
 //!
 //! Users write against the `faast` crate; authors of providers write against [`provider`]. This crate knows no cloud,
-//! links no HTTP client unless a provider asks for one, and starts no process. ARCHITECTURE.md in the repository tells the life of a call.
+//! links no HTTP client and starts no process. ARCHITECTURE.md in the repository tells the life of a call.
 
 #![forbid(unsafe_code)]
 
@@ -10,8 +10,6 @@ pub mod control;
 pub mod cost;
 pub mod dispatch;
 pub mod function;
-#[cfg(feature = "http")]
-pub mod http;
 pub mod journal;
 pub mod leak;
 pub mod ledger;

@@ -48,6 +48,14 @@ impl Way {
         }
     }
 
+    /// Requests that there are connections for.
+    fn connections(&self) -> usize {
+        match self {
+            Self::Direct(invoker) => invoker.connections(),
+            Self::Queued(_) => usize::MAX,
+        }
+    }
+
     /// What was used for requests that no call tells of: they were given up, or somebody else was faster.
     fn usage(&self) -> Usage {
         match self {
@@ -72,7 +80,8 @@ impl CloudFunction for GoogleFunction {
 
     fn limits(&self) -> Limits {
         // An instance has one request at a time.
-        Limits::concurrency(usize::try_from(self.instances).unwrap_or(usize::MAX))
+        let instances = usize::try_from(self.instances).unwrap_or(usize::MAX);
+        Limits::concurrency(instances.min(self.way.connections()))
     }
 
     async fn renew(&self, until: SystemTime) -> Result<()> {

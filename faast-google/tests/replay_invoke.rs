@@ -23,8 +23,13 @@ use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 fn invoker(uri: &str) -> Invoker {
+    invoker_of(uri, 4)
+}
+
+/// With so many requests at once.
+fn invoker_of(uri: &str, concurrency: usize) -> Invoker {
     let runtime = Runtime::start().unwrap();
-    let plan = Plan { concurrency: 4, timeout: Duration::from_mins(1), memory_mb: 512, cpu: 1.0, runtime };
+    let plan = Plan { concurrency, timeout: Duration::from_mins(1), memory_mb: 512, cpu: 1.0, runtime };
     Invoker::with_secret(plan, uri, "s3cret").unwrap()
 }
 
@@ -333,7 +338,7 @@ async fn calls_one_after_the_other_share_a_connection_and_many_at_once_have_one_
             });
         }
     });
-    let invoker = invoker(&uri);
+    let invoker = invoker_of(&uri, most);
     for _ in 0..10 {
         assert!(invoker.invoke(request(1)).all(async |item| item.is_ok()).await);
     }

@@ -21,7 +21,7 @@ pub(crate) use self::refusal::{Refusal, refused};
 
 /// There is no connection, so that nothing was sent.
 pub(crate) fn not_connected(error: io::Error) -> InvokeError {
-    faast_core::http::not_connected("Lambda", error)
+    faast_http::not_connected("Lambda", error)
 }
 
 /// The connection broke after the request was sent.

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use aws_config::SdkConfig;
 use bytes::Bytes;
-use faast_core::http::{ATTEMPTS, Lease, Pool, Reply, Unanswered, read_to_end};
 use faast_core::provider::{ExecutionId, InvokeError};
 use faast_core::{Error, ErrorKind, Result};
+use faast_http::{ATTEMPTS, Lease, Pool, Reply, Unanswered, read_to_end};
 use http::StatusCode;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::response::Parts;

@@ -5,7 +5,7 @@
 //! region, endpoint and credentials is the SDK's own answer. Nothing is retried; `classify/invoke.rs` says what a failure
 //! means.
 //!
-//! Connections are core's (`http`); there is no task for a request.
+//! Connections are those of `faast-http`; there is no task for a request.
 
 mod credentials;
 mod endpoint;

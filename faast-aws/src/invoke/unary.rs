@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use faast_core::http::read_to_end;
 use faast_core::provider::{CallId, Event, InvokeError, Request};
 use faast_core::wire::{frame, sealed};
+use faast_http::read_to_end;
 
 use super::exchange::{Answer, Client, Operation, execution, text};
 use crate::body;

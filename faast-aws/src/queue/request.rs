@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use aws_config::SdkConfig;
 use faast_core::cost::Usage;
-use faast_core::http::descriptors;
 use faast_core::provider::{Event, InvokeError, Request};
 use faast_core::queue::Desk;
+use faast_http::descriptors;
 use futures_core::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 

@@ -122,7 +122,7 @@ pub(crate) fn refused(refusal: &Refusal, service: &str, settled: bool) -> Invoke
 
 /// There is no connection, so that nothing was sent.
 pub(crate) fn not_connected(error: io::Error) -> InvokeError {
-    faast_core::http::not_connected("Cloud Run", error)
+    faast_http::not_connected("Cloud Run", error)
 }
 
 /// An answer that broke off. In the middle of a call, an end that is no error of the network's is the end of the worker.

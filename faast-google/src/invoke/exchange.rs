@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use faast_core::cost::Usage;
-use faast_core::http::{ATTEMPTS, Lease, Pool, Reply, Unanswered, read_to_end};
 use faast_core::provider::{ExecutionId, InvokeError, Metering};
 use faast_core::{Error, ErrorKind, Result};
+use faast_http::{ATTEMPTS, Lease, Pool, Reply, Unanswered, read_to_end};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use http::response::Parts;
 use http::{StatusCode, Uri};
@@ -99,6 +99,10 @@ impl Client {
     /// The service is not new.
     pub(super) fn known_everywhere(self) -> Self {
         Self { known: Instant::now(), ..self }
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.pool.size()
     }
 
     pub(super) fn plan(&self) -> &Plan {

@@ -3,7 +3,7 @@
 //! HTTP/1.1, because a connection of HTTP/2 carries a hundred requests at most, and the client keeps one to a host. No
 //! time limit over a request: core has its clocks. Nothing is retried; `classify/invoke.rs` says what a failure means.
 //!
-//! Connections are core's (`http`); there is no task for a request. Dropping one closes its connection, which ends its
+//! Connections are those of `faast-http`; there is no task for a request. Dropping one closes its connection, which ends its
 //! functions.
 
 mod answer;
@@ -77,6 +77,11 @@ impl Invoker {
             Ok(()) => answer::invoke(Arc::clone(&self.0), request).boxed(),
             Err(refused) => stream::iter([Err(refused)]).boxed(),
         }
+    }
+
+    /// Requests that can be in flight at once: as many as there may be descriptors.
+    pub fn connections(&self) -> usize {
+        self.0.connections()
     }
 
     /// What requests have cost that were dropped before their end.

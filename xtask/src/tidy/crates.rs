@@ -18,10 +18,11 @@ enum May {
 const CRATES: &[(&str, May)] = &[
     ("faast-core", May::Use(&[])),
     ("faast-macros", May::Use(&[])),
+    ("faast-http", May::Use(&["faast-core"])),
     ("faast-packer", May::Use(&["faast-core"])),
     ("faast-local", May::Use(&["faast-core"])),
-    ("faast-aws", May::Use(&["faast-core", "faast-packer"])),
-    ("faast-google", May::Use(&["faast-core", "faast-packer"])),
+    ("faast-aws", May::Use(&["faast-core", "faast-http", "faast-packer"])),
+    ("faast-google", May::Use(&["faast-core", "faast-http", "faast-packer"])),
     ("faast", May::Use(&["faast-core", "faast-macros", "faast-packer", "faast-local", "faast-aws", "faast-google"])),
     ("faast-cli", May::Use(&["faast"])),
     ("faast-testkit", May::Use(&["faast-core", "faast-packer"])),

@@ -11,7 +11,7 @@ const DOCUMENT: &str = "docs/public-types.md";
 
 /// Libraries whose items users or authors of providers see. Macros have no items.
 const LIBRARIES: &[&str] =
-    &["faast", "faast-aws", "faast-core", "faast-google", "faast-local", "faast-packer", "faast-testkit"];
+    &["faast", "faast-aws", "faast-core", "faast-google", "faast-http", "faast-local", "faast-packer", "faast-testkit"];
 
 /// Findings on public items.
 pub(super) fn findings(tree: &Tree) -> Vec<Finding> {

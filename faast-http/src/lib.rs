@@ -1,9 +1,10 @@
-//! Connections to a cloud's front end, for providers whose calls are requests of HTTP/1.1, thousands of them at once.
-//! Feature `http`.
+//! Connections for providers whose calls are requests of HTTP/1.1 to a cloud's front end, thousands of them at once.
 //!
 //! A [`Pool`] has a connection for each request in flight and keeps those that are warm. Connections have their tasks on
 //! faast's runtime; a request waits on whatever thread polls it, and dropping it closes its connection. Nothing is retried,
 //! but what was never written may be put on another connection.
+
+#![forbid(unsafe_code)]
 
 mod connect;
 mod pool;
@@ -13,13 +14,13 @@ use std::io;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
+use faast_core::provider::{InvokeError, Ran, RetryClass};
 use http::response::Parts;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 
 pub use self::pool::{Lease, Pool, descriptors};
 use self::tunnel::ProxyRefusal;
-use crate::provider::{InvokeError, Ran, RetryClass};
 
 /// Times a request is put on a connection that turns out to be closed before any of it is written.
 pub const ATTEMPTS: usize = 4;

@@ -5,12 +5,12 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
+use faast_core::provider::{InvokeError, RetryClass};
 use http_body_util::Full;
 
 use super::*;
-use crate::http::connect::Connector;
-use crate::http::not_connected;
-use crate::provider::{InvokeError, RetryClass};
+use crate::connect::Connector;
+use crate::not_connected;
 
 const PASSWORD: &str = "open sesame";
 

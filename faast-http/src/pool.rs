@@ -9,6 +9,9 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use faast_core::log::Channel;
+use faast_core::provider::Runtime;
+use faast_core::{Error, ErrorKind, Result};
 use http::Uri;
 
 use rustix::process::{Resource, getrlimit};
@@ -17,9 +20,6 @@ use tokio::task::AbortHandle;
 
 use super::connect::{Connector, Sender};
 use super::tunnel::Proxy;
-use crate::log::Channel;
-use crate::runtime::Runtime;
-use crate::{Error, ErrorKind, Result};
 
 /// Idle connections are not used after so long: services close theirs without a word.
 const IDLE_FOR: Duration = Duration::from_secs(20);
@@ -173,7 +173,7 @@ impl Lease {
 fn affordable(wanted: usize) -> usize {
     let Some(allowed) = descriptors() else { return wanted };
     if allowed < wanted {
-        crate::log!(
+        faast_core::log!(
             Channel::Warning,
             "the limit of open files allows for {allowed} calls in flight, not {wanted}; `ulimit -n` raises it"
         );

@@ -7,11 +7,10 @@
 use std::error::Error as StdError;
 use std::{fmt, io};
 
+use faast_core::{Error, ErrorKind, Result};
 use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::Matcher;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-
-use crate::{Error, ErrorKind, Result};
 
 /// Bytes of the head of a proxy's answer at most.
 const MAX_HEAD: usize = 8 * 1024;
