@@ -66,6 +66,7 @@ pub(crate) const NEEDS: &[Need] = &[
     need(Use::Deploy, "run.services.get"),
     need(Use::Deploy, "run.services.update"),
     nice(Use::Deploy, "storage.buckets.delete"),
+    nice(Use::Deploy, "storage.buckets.update"),
     need(Use::Invoke, "run.routes.invoke"),
     nice(Use::Invoke, "run.services.setIamPolicy"),
     need(Use::Queue, "pubsub.subscriptions.consume"),

@@ -102,6 +102,8 @@ pub(super) fn in_the_callers_name(
     let account = template.service_account.as_deref().unwrap_or(SERVICE_ACCOUNT);
     let account = format!("projects/-/serviceAccounts/{account}");
     access::authorize(emulator, request, &caller, "iam.serviceaccounts.actAs", &account)?;
+    let project = format!("projects/{}", request.route.project);
+    access::authorize(emulator, request, &caller, "artifactregistry.repositories.downloadArtifacts", &project)?;
     if spec["invokerIamDisabled"] == true {
         let service = request.route.resource();
         access::authorize(emulator, request, &caller, "run.services.setIamPolicy", &service)?;
@@ -109,7 +111,6 @@ pub(super) fn in_the_callers_name(
     let interfaces = spec["template"]["vpcAccess"]["networkInterfaces"].as_array();
     for _ in interfaces.into_iter().flatten() {
         for permission in ["compute.networks.get", "compute.subnetworks.get", "compute.subnetworks.use"] {
-            let project = format!("projects/{}", request.route.project);
             access::authorize(emulator, request, &caller, permission, &project)?;
         }
     }
