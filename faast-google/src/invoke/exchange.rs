@@ -176,12 +176,12 @@ impl Client {
     async fn refused(&self, head: Parts, body: Incoming, lease: Lease, of_worker: bool, sent: Instant) -> InvokeError {
         let (status, execution) = (head.status.as_u16(), execution(&head.headers));
         let retry_after = head.headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
-        // Without a body the status has to do.
-        let body = read_to_end(body, MAX_ERROR).await.map(|body| {
+        let read = read_to_end(body, MAX_ERROR).await;
+        if read.is_ok() {
             lease.give_back();
-            body
-        });
-        let body = body.unwrap_or_default();
+        }
+        // Without a body the status has to do.
+        let body = read.unwrap_or_default();
         let retry_after = retry_after.map(Duration::from_secs);
         let refusal = Refusal { status, of_worker, text: Refusal::words(&body), retry_after };
         let mut error = classify::refused(&refusal, &self.uri, Instant::now() >= self.known);
