@@ -141,10 +141,12 @@ impl Store {
         request.customize().config_override(config).send().await.meaning("s3:PutObject").map(drop)
     }
 
-    async fn download(&self, blob: &BlobRef) -> Step<Bytes, Error> {
+    /// Reads an object from byte `from` on, as far as the connection lasts: at least a byte of it, unless it is at its end.
+    async fn download(&self, blob: &BlobRef, from: u64) -> Step<Bytes, Error> {
         // Somebody has written into it.
         self.there.store(true, Ordering::Release);
-        let found = self.s3.get_object().bucket(&self.name).key(&blob.key.0).send().await;
+        let range = (from > 0).then(|| format!("bytes={from}-"));
+        let found = self.s3.get_object().bucket(&self.name).key(&blob.key.0).set_range(range).send().await;
         let found = match found.meaning("s3:GetObject") {
             Ok(found) => found,
             Err(refusal) => {
@@ -152,25 +154,32 @@ impl Store {
                 return self.refused(refusal);
             }
         };
-        let len = found.content_length().and_then(|len| u64::try_from(len).ok()).unwrap_or(blob.len);
-        if len != blob.len {
-            let message = format!("`{}` has {len} bytes and not the {} that were stored", blob.key.0, blob.len);
+        let left = found.content_length().and_then(|left| u64::try_from(left).ok()).unwrap_or(blob.len - from);
+        if from + left != blob.len {
+            let message =
+                format!("`{}` has {} bytes and not the {} that were stored", blob.key.0, from + left, blob.len);
             return Step::Failed(Error::new(ErrorKind::Decode, message).with_hint(NOT_OURS));
         }
-        let mut bytes = BytesMut::with_capacity(usize::try_from(len).unwrap_or_default());
+        let mut bytes = BytesMut::with_capacity(usize::try_from(left).unwrap_or_default());
         let mut body = found.body;
-        while let Some(chunk) = body.next().await {
-            match chunk {
-                Ok(chunk) => bytes.extend_from_slice(&chunk),
-                Err(error) => {
-                    self.bill.read(bytes.len());
-                    let message = format!("`s3:GetObject` broke off after {} of {len} bytes", bytes.len());
-                    return Step::NotYet(Error::new(ErrorKind::Unavailable, message).with_source(error));
-                }
+        let broken = loop {
+            match body.next().await {
+                Some(Ok(chunk)) => bytes.extend_from_slice(&chunk),
+                Some(Err(error)) => break Some(error),
+                None => break None,
             }
-        }
+        };
         self.bill.read(bytes.len());
-        Step::Done(bytes.freeze())
+        let what = || format!("`s3:GetObject` broke off after {} of {} bytes", from + bytes.len() as u64, blob.len);
+        match broken {
+            Some(error) if bytes.is_empty() => {
+                Step::NotYet(Error::new(ErrorKind::Unavailable, what()).with_source(error))
+            }
+            None if bytes.len() as u64 != left => {
+                Step::Failed(Error::new(ErrorKind::Decode, what()).with_hint(NOT_OURS))
+            }
+            _ => Step::Done(bytes.freeze()),
+        }
     }
 
     fn refused<T>(&self, refusal: Refusal) -> Step<T, Error> {
@@ -255,7 +264,16 @@ impl BlobStore for Store {
     }
 
     async fn get(&self, blob: &BlobRef) -> Result<Bytes> {
-        let bytes = persist(|| self.download(blob)).await?;
+        let mut bytes = persist(|| self.download(blob, 0)).await?;
+        if (bytes.len() as u64) < blob.len {
+            // A connection broke off: what has arrived stays, and gives the rest all of the time again.
+            let mut arrived = BytesMut::from(bytes);
+            while (arrived.len() as u64) < blob.len {
+                let from = arrived.len() as u64;
+                arrived.extend_from_slice(&persist(|| self.download(blob, from)).await?);
+            }
+            bytes = arrived.freeze();
+        }
         self.bill.stored(&blob.key.0, bytes.len());
         Ok(bytes)
     }

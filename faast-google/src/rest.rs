@@ -185,12 +185,21 @@ impl Call {
         self
     }
 
-    /// Makes the call, and again while it is refused for what passes.
+    /// Makes the call, and again while it is refused for what passes: for as much longer as one attempt may take longer than
+    /// that of a small call, so that a transfer which breaks late is made again too.
     pub(crate) async fn send(self) -> Result<Answer, Refusal> {
         if self.once {
             return self.attempt().await;
         }
-        again(self.rest.0.patience, &CancelToken::new(), || self.attempt()).await
+        let mut patience = self.rest.0.patience;
+        patience.pauses.total += self.time().saturating_sub(patience.attempt);
+        again(patience, &CancelToken::new(), || self.attempt()).await
+    }
+
+    /// How long one attempt may take.
+    fn time(&self) -> Duration {
+        let usual = self.rest.0.patience.attempt + Duration::from_secs(self.body.0.len() as u64 / SLOW_UPLINK);
+        self.within.unwrap_or(usual)
     }
 
     /// Makes the call and reads the answer as JSON.
@@ -202,14 +211,8 @@ impl Call {
         let token = self.rest.0.credentials.access_token().await;
         let token = token.map_err(|error| Refusal::no_token(self.action, &error))?;
         let (body, content_type) = self.body.clone();
-        let usual = self.rest.0.patience.attempt + Duration::from_secs(body.len() as u64 / SLOW_UPLINK);
-        let mut request = self
-            .rest
-            .0
-            .http
-            .request(self.method.clone(), &self.url)
-            .query(&self.query)
-            .timeout(self.within.unwrap_or(usual));
+        let request = self.rest.0.http.request(self.method.clone(), &self.url);
+        let mut request = request.query(&self.query).timeout(self.time());
         if let Some(content_type) = content_type {
             request = request.header(CONTENT_TYPE, content_type);
         }

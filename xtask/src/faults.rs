@@ -30,7 +30,7 @@ const MATRICES: &[Matrix] = &[
         provider: "google",
         test: "cargo test --workspace --test google_jobs",
         filter: "matrix::",
-        seeds: "0..100",
+        seeds: "0..200",
     },
     Matrix { provider: "aws", test: "cargo test --workspace --test jobs", filter: "matrix::", seeds: "0..200" },
 ];
