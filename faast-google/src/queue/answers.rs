@@ -1,6 +1,5 @@
 //! The subscription to the answers: long polls of it, and what its messages say and cost.
 
-use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,9 +41,7 @@ pub(super) struct Messages {
 #[derive(Debug, Default)]
 struct Past {
     seen: Seen,
-    /// Requests that ended as crashed: whoever begins one once more ends the same way, and nobody tells what that costs.
-    crashed: HashSet<u64>,
-    /// What is on the bill of no call: such runs, and messages of requests that were given up.
+    /// What is on the bill of no call: messages of requests that are over.
     usage: Usage,
 }
 
@@ -58,11 +55,6 @@ impl Messages {
         of(&mut self.past.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A request has ended as crashed, though Pub/Sub goes on delivering it.
-    pub(super) fn crashed(&self, request: u64) {
-        self.past(|past| past.crashed.insert(request));
-    }
-
     /// Puts on the deployment's bill what no call will tell of.
     pub(super) fn note(&self, quantity: Quantity) {
         self.past(|past| past.usage.add(quantity));
@@ -73,15 +65,11 @@ impl Messages {
         self.past(|past| past.usage.clone())
     }
 
-    /// A worker began a request that is over: the delivery, its word, and if nothing more will be heard of it, the run.
+    /// A worker began a request that is over: the delivery, and its word. The run comes with its answer.
     fn begun_in_vain(&self, message: &Message) {
         self.past(|past| {
             past.usage.add(cost::passed(0));
             past.usage.add(cost::passed(message.bytes));
-            if past.crashed.contains(&message.request) {
-                let run = self.meter.request().failed(Duration::ZERO, 0);
-                run.quantities.into_iter().for_each(|quantity| past.usage.add(quantity));
-            }
         });
     }
 

@@ -1,7 +1,7 @@
 //! Requests in queue mode: a message is published, and the worker's events are waited for, which come as messages too.
 //!
-//! The request is at its end with the first answer, whichever worker gives it. Where those who began it have ended without
-//! one, as `starts.rs` reckons, or where Pub/Sub has given it up, its call has crashed.
+//! The request is at its end with the first answer, whichever worker gives it, or when Pub/Sub has given it up: then its
+//! call has crashed if those who began it have ended without an answer, as `starts.rs` reckons.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -171,7 +171,7 @@ impl Incoming for Waiting {
 
 impl Waiting {
     fn hear(&mut self, message: Message) {
-        let Message { request, delivery, worker, told, bytes, .. } = message;
+        let Message { delivery, worker, told, bytes, .. } = message;
         self.heard.push(bytes);
         let count = delivery.and_then(|count| count.try_into().ok()).unwrap_or(1);
         self.delivered = self.delivered.max(count);
@@ -180,7 +180,7 @@ impl Waiting {
             Told::Refused(why) => return self.fail(classify::unread(&why)),
             Told::Dead => {
                 self.delivered = self.delivered.max(DELIVERIES);
-                return self.fail(classify::dead(self.starts.count() > 0));
+                return self.fail(classify::dead(self.starts.count() > 0, self.starts.say_crash()));
             }
         };
         let events = match events {
@@ -189,10 +189,6 @@ impl Waiting {
         };
         for event in events {
             self.event(event, delivery, worker.as_ref());
-        }
-        if !self.ended && self.starts.say_crash() {
-            self.asked.answers().crashed(request);
-            self.fail(classify::redelivered());
         }
     }
 

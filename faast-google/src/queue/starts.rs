@@ -1,14 +1,15 @@
 //! Who began a request, and what that says about those before.
 //!
 //! A worker that ends says nothing: Pub/Sub gives its request to another one. But it does so too where only its answer to a
-//! push was lost, and may deliver a message twice for no reason at all. So a second start is no news, and whoever answers
-//! first has answered. Only where workers began in three deliveries, those before the last are taken for ended.
+//! push was lost, and may deliver a message twice for no reason at all. So a start is no news of an end, and whoever answers
+//! first has answered. Only when Pub/Sub has given the request up, those who began it in three deliveries are taken for
+//! ended; fewer may have been kept from answering.
 
 use std::time::{Duration, Instant};
 
 use faast_core::provider::{ExecutionId, InstanceId};
 
-/// Deliveries in which somebody began, until there is nothing to be hoped for.
+/// Deliveries in which somebody began and nobody answered, of the five that there are: what chance does not do.
 const ENOUGH: usize = 3;
 
 /// Between the end of a worker and the next delivery of its request at least: the subscription's `minimumBackoff`.
@@ -48,8 +49,8 @@ impl Starts {
         self.0.iter().rev().find(|it| it.instance == *instance)
     }
 
-    /// Whether those who began have ended without an answer. One that began twice is alive, and counts once; a delivery
-    /// that was made twice counts once, too.
+    /// Whether a request that was given up without an answer has ended those who began it. One that began twice is alive,
+    /// and counts once; a delivery that was made twice counts once, too.
     pub(super) fn say_crash(&self) -> bool {
         let mut deliveries = Vec::new();
         for (at, start) in self.0.iter().enumerate() {
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_third_delivery_that_was_begun_says_that_those_before_have_ended() {
+    fn only_three_deliveries_that_were_begun_say_that_those_who_began_have_ended() {
         for (words, expected) in [
             ("", false),
             ("a1", false),

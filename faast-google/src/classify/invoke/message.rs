@@ -23,16 +23,16 @@ pub(crate) fn unpublished(refusal: &Refusal) -> InvokeError {
     }
 }
 
-/// A third worker has begun the call, because the two before ended without an answer.
-pub(crate) fn redelivered() -> InvokeError {
-    let message = "the process ended in the middle of the call, and so did another one that was given it after that";
-    InvokeError::new(RetryClass::Crash, Ran::Yes, message)
-}
-
-/// The request was delivered as often as it is, and nobody answered. One that no worker began found no place.
-pub(crate) fn dead(started: bool) -> InvokeError {
-    if started {
-        return InvokeError::new(RetryClass::Crash, Ran::Yes, "the process ended in the middle of the call");
+/// The request was delivered as often as it is, and nobody answered. One that no worker began found no place; one that was
+/// begun now and then and was refused else may have crashed, or its answers were lost.
+pub(crate) fn dead(begun: bool, crashed: bool) -> InvokeError {
+    if crashed {
+        let message = "the process ended in the middle of the call, and so did those that were given it after that";
+        return InvokeError::new(RetryClass::Crash, Ran::Yes, message);
+    }
+    if begun {
+        let message = "a worker began the call and gave no answer, and others had no place for it";
+        return InvokeError::new(RetryClass::WorkerLost, Ran::Maybe, message);
     }
     let message = "found no instance that took it, as often as Pub/Sub delivers a message";
     InvokeError::new(RetryClass::Throttled, Ran::No, message)
@@ -83,8 +83,10 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_letter_that_no_worker_began_was_throttled() {
-        assert_eq!((dead(false).class, dead(false).ran), (RetryClass::Throttled, Ran::No));
-        assert_eq!((dead(true).class, dead(true).kind), (RetryClass::Crash, ErrorKind::Crash));
+    fn a_dead_letter_is_what_those_who_began_it_make_of_it() {
+        let class = |begun, crashed| (dead(begun, crashed).class, dead(begun, crashed).ran);
+        assert_eq!(class(false, false), (RetryClass::Throttled, Ran::No));
+        assert_eq!(class(true, false), (RetryClass::WorkerLost, Ran::Maybe));
+        assert_eq!(class(true, true), (RetryClass::Crash, Ran::Yes));
     }
 }
