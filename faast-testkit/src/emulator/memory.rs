@@ -1,7 +1,8 @@
 //! The memory limit: what a process holds is read from the system again and again, and too much of it kills.
 //!
 //! Counted is memory that a process has for itself; pages of its executable that can be read again do not count, as the
-//! kernel would drop them first.
+//! kernel would drop them first. Nor does what a process holds that was started and is not yet another program: until then
+//! its memory is that of the emulator, which the kernel lets go on a moment before.
 
 use std::fs;
 use std::sync::Arc;
@@ -60,11 +61,38 @@ pub(crate) async fn watch(processes: Arc<Processes>) {
     }
 }
 
-/// Bytes that are a process's own: resident pages less those shared with files.
+/// Bytes that are a process's own: resident pages less those shared with files. `None` where it has none of its own.
 fn used(pid: Pid) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{}/statm", pid.as_raw_nonzero())).ok()?;
+    let program = |pid: &str| fs::read_link(format!("/proc/{pid}/exe")).ok();
+    let pid = pid.as_raw_nonzero().to_string();
+    // In this order: once it is another program it stays one.
+    if program(&pid)? == program("self")? {
+        return None;
+    }
+    let text = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
     let mut pages = text.split(' ').skip(1).map(|it| it.trim().parse::<u64>());
     let (resident, shared) = (pages.next()?.ok()?, pages.next()?.ok()?);
     let page = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
     Some(resident.saturating_sub(shared) * page)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_yet_another_program_has_no_memory_of_its_own() {
+        let memory = Memory::new(0);
+        assert!(!memory.measure(rustix::process::getpid()), "this program is the emulator");
+        assert_eq!(memory.max_mb(), 1);
+        let mut sleep = Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = Pid::from_child(&sleep);
+        while !memory.measure(pid) {
+            std::thread::yield_now();
+        }
+        sleep.kill().unwrap();
+        sleep.wait().unwrap();
+    }
 }

@@ -148,7 +148,10 @@ impl Process {
 
     /// The most memory that it used, in MB, at most what it may use.
     pub(crate) fn max_memory_mb(&self) -> u32 {
-        self.memory.measure(self.pid);
+        // The id of one that has ended may be another's.
+        if self.is_alive() {
+            self.memory.measure(self.pid);
+        }
         self.memory.max_mb()
     }
 }
