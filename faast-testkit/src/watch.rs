@@ -1,13 +1,20 @@
 //! What a test sees from outside: that something has become so, and how a process is.
 //!
-//! Nobody tells: it is looked for again and again, for as long as the test may run.
+//! Nobody tells: it is looked for again and again.
 
 use std::fmt::Display;
 use std::fs;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long a test waits for what has to come: on a machine that is busy, and not for ever.
+const LIMIT: Duration = Duration::from_mins(5);
 
 /// Waits until something is so.
+///
+/// # Panics
+///
+/// When it is not so after five minutes.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,8 +25,11 @@ use std::time::Duration;
 /// std::thread::spawn(|| DONE.store(true, Ordering::Relaxed));
 /// until(|| DONE.load(Ordering::Relaxed));
 /// ```
+#[track_caller]
 pub fn until(mut so: impl FnMut() -> bool) {
+    let since = Instant::now();
     while !so() {
+        assert!(since.elapsed() < LIMIT, "it has not become so within {LIMIT:?}");
         sleep(Duration::from_millis(2));
     }
 }

@@ -4,25 +4,18 @@
 
 #![expect(clippy::unwrap_used, reason = "functions and helpers of tests fail as tests do")]
 
+use std::env;
 use std::path::PathBuf;
-use std::process::Command;
-use std::time::{Duration, Instant};
-use std::{env, str};
+use std::time::Duration;
 
 use faast::ErrorKind;
 use faast::prelude::*;
-use faast_testkit::soak::{Sample, Slack, is_flat};
+use faast_testkit::soak::{self, Sample, Slack};
 
 faast::test_worker!();
 
-/// Set by `cargo xtask soak`: for how many seconds at least.
-const SECONDS: &str = "FAAST_TEST_SOAK_SECONDS";
-
 /// Set by `cargo xtask soak`: how many calls at least.
 const CALLS: &str = "FAAST_TEST_SOAK_CALLS";
-
-/// Says that this process is the one that is measured.
-const MEASURED: &str = "FAAST_TEST_SOAK";
 
 /// Calls of an ordinary run: more than a record has rows for, three times.
 const FEW: u64 = 90_000;
@@ -58,10 +51,6 @@ fn turned(bytes: Vec<u8>) -> Vec<u8> {
     bytes.into_iter().rev().collect()
 }
 
-fn set(name: &str, otherwise: u64) -> u64 {
-    env::var(name).ok().map_or(otherwise, |text| text.parse().unwrap())
-}
-
 /// One round: calls with values and failures, a generator, large payloads, and a map that is given up.
 async fn round(cloud: &Cloud, from: u64) {
     let mut map = cloud.map((from..from + ROUND).map(mix::call)).indexed();
@@ -84,47 +73,32 @@ async fn round(cloud: &Cloud, from: u64) {
     drop(given_up);
 }
 
+/// A worker that was replaced may not have its thread or its descriptors yet, or still.
+const SLACK: Slack = Slack { resident_kib: 6 << 10, counts: 8, disk_bytes: 64 << 10 };
+
 /// Does nothing in a test run; the next test runs it in a process of its own.
 #[tokio::test]
 async fn measured_process() {
-    if env::var_os(MEASURED).is_none() {
+    if soak::place().is_none() {
         return;
     }
     let home = PathBuf::from(env::var_os("FAAST_HOME").unwrap());
-    let (calls, time) = (set(CALLS, FEW), Duration::from_secs(set(SECONDS, 0)));
+    let calls = env::var(CALLS).map_or(FEW, |text| text.parse().unwrap());
     let cloud = faast::local().concurrency(3).record().deploy().await.unwrap();
-    let (since, mut from, mut samples) = (Instant::now(), 0, Vec::new());
-    while from < calls || since.elapsed() < time {
-        round(&cloud, from).await;
-        from += ROUND;
+    let rounds = usize::try_from(calls.div_ceil(ROUND)).unwrap();
+    soak::rounds(rounds, SLACK, async |number| {
+        round(&cloud, number as u64 * ROUND).await;
         while cloud.stats().in_flight > 0 || Sample::take(&home).unwrap().children > 3 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        samples.push(Sample::take(&home).unwrap());
-    }
+    })
+    .await;
     let stats = cloud.stats();
-    println!(
-        "{from} calls in {:.0?}: {} with a value, {} with their error",
-        since.elapsed(),
-        stats.completed,
-        stats.failed
-    );
-    for (when, sample) in [("first", samples[0]), ("middle", samples[samples.len() / 2])] {
-        println!("{when}: {sample}");
-    }
-    println!("last: {}", samples[samples.len() - 1]);
-    // A worker that was replaced may not have its thread or its descriptors yet, or still.
-    is_flat(&samples, Slack { resident_kib: 6 << 10, counts: 8, disk_bytes: 64 << 10 }).unwrap();
+    println!("{} calls with a value, {} with their error", stats.completed, stats.failed);
     cloud.cleanup().await.unwrap();
 }
 
 #[test]
 fn what_a_client_holds_stays_flat_over_many_calls() {
-    let home = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["measured_process", "--exact", "--nocapture"]).env(MEASURED, "1").env("FAAST_HOME", home.path());
-    let output = command.output().unwrap();
-    let text = str::from_utf8(&output.stdout).unwrap();
-    println!("soak, local workers\n{text}");
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    soak::in_a_process("measured_process", "local workers");
 }

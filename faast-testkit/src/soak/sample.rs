@@ -1,7 +1,6 @@
-//! What a process holds, sampled from `/proc`, and whether it is flat: for tests that run for long.
+//! What a process holds, sampled from `/proc`, and whether it is flat.
 //!
-//! Responsible for taking samples and for comparing them; what runs meanwhile is the test's. Linux only. The invariant:
-//! the first third of the samples is the way up and is not looked at, so that caches, pools and recordings may fill.
+//! Responsible for taking samples and for comparing them. Linux only. The invariant: the first third of the samples is the way up and is not looked at, so that caches, pools and recordings may fill.
 
 use std::fmt;
 use std::fs;
