@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::command::{CommandLine, root};
+use crate::deny;
 use crate::test_aws::AWS;
 use crate::test_google::GOOGLE;
 use crate::tidy;
@@ -33,7 +34,7 @@ enum What {
     Google(&'static str),
     /// The suite under nextest, where that is installed.
     Nextest,
-    /// `cargo deny` on the dependencies, where that is installed.
+    /// `cargo deny` on the dependencies.
     Deny,
     /// A crate that is no member of the workspace, by its manifest.
     Outside(&'static str),
@@ -109,7 +110,7 @@ impl Step {
                 println!("not run: cargo-nextest is not installed (`cargo install --locked cargo-nextest`)");
                 Ok(())
             }
-            What::Deny => deny(),
+            What::Deny => deny::check(),
             What::Outside(manifest) => {
                 anyhow::ensure!(root().join(manifest).is_file(), "there is no `{manifest}`");
                 CommandLine::new("cargo test --manifest-path").arg(manifest).run()
@@ -117,24 +118,6 @@ impl Step {
         }
     }
 }
-
-/// Licences, sources and bans need no network. Advisories do: where the database can't be had, that is said, and is no
-/// failure.
-fn deny() -> Result<()> {
-    if !CommandLine::new("cargo deny --version").succeeds() {
-        println!("not run: cargo-deny is not installed (`cargo install --locked cargo-deny`)");
-        return Ok(());
-    }
-    CommandLine::new(DENY).run()?;
-    if CommandLine::new("cargo deny fetch db").succeeds() {
-        CommandLine::new("cargo deny check --disable-fetch advisories").run()
-    } else {
-        println!("not run: the database of advisories can't be reached");
-        Ok(())
-    }
-}
-
-const DENY: &str = "cargo deny --offline check --show-stats bans licenses sources";
 
 /// A process for each test shows what tests share. Without the packages whose tests start emulators, a whole job each.
 const NEXTEST: &str =
@@ -149,7 +132,7 @@ impl std::fmt::Display for What {
             Self::Aws(against) => write!(f, "cargo xtask test-aws {against}"),
             Self::Google(against) => write!(f, "cargo xtask test-google {against}"),
             Self::Nextest => f.write_str(NEXTEST),
-            Self::Deny => write!(f, "{DENY}, and advisories"),
+            Self::Deny => f.write_str("cargo deny check"),
             Self::Outside(manifest) => write!(f, "cargo test --manifest-path {manifest}"),
         }
     }

@@ -8,7 +8,9 @@
 mod bench;
 mod ci;
 mod command;
+mod deny;
 mod faults;
+mod install;
 mod soak;
 mod suite;
 mod test_aws;
@@ -35,7 +37,7 @@ usage: cargo xtask <command>
                        the same on Google Cloud, in a real project
   test-report [calls..]
                        reports of real runs of so many calls in headless Chromium: every control, the numbers, pictures
-  faults --provider <local | aws> [--seeds A..B]
+  faults --provider <local | aws | google> [--seeds A..B]
                        jobs in trouble, one for each seed, and a model that knows what must come out
   soak [--provider <local | aws | google>] [--seconds N]
                        a million calls on local workers, then calls on emulators under faults, for so long at least

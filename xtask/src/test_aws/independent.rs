@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use super::account::without_account;
 use super::install::Tools;
 use crate::command::{CommandLine, root};
+use crate::install::text;
 use crate::suite;
-use crate::test_cloud::install::text;
 use crate::test_cloud::server::{Server, Start, free_port};
 
 const TESTS: &str = "cargo test --workspace --features faast-aws/independent --test independent";

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use crate::command::CommandLine;
-use crate::test_cloud::install::{Venv, once, target_folder, text};
+use crate::install::{Venv, once, target_folder, text};
 
 /// What pip installs. `MiniStack` runs functions, moto is a second control plane, the rest are clients.
 const PACKAGES: &[&str] = &["ministack==1.5.33", "moto[server]==5.2.5", "boto3", "awscli==1.46.3"];

@@ -9,9 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 
-use super::install;
 use crate::command::CommandLine;
-use crate::suite;
+use crate::{install, suite};
 
 const DEFAULT_BUDGET: &str = "1";
 

@@ -5,7 +5,6 @@
 //! nobody of this project wrote. What differs between clouds is in their own modules. A filter that no test matches is an
 //! error, and so is a server that can't be had: what did not run did not pass.
 
-pub(crate) mod install;
 pub(crate) mod live;
 pub(crate) mod server;
 

@@ -11,8 +11,8 @@ use anyhow::{Context, Result};
 use super::install::Tools;
 use super::project::without_project;
 use crate::command::{CommandLine, root};
+use crate::install::{target_folder, text};
 use crate::suite;
-use crate::test_cloud::install::{target_folder, text};
 use crate::test_cloud::server::{Server, Start, free_port};
 
 const TESTS: &str = "cargo test --workspace --features faast-google/independent --test google_independent";

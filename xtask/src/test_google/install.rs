@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::command::CommandLine;
-use crate::test_cloud::install::{Venv, once, target_folder, text};
+use crate::install::{Venv, once, target_folder, text};
 
 /// What pip installs.
 const PACKAGES: &[&str] = &["gcp-storage-emulator==2026.7.19"];

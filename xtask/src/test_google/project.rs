@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 
 use crate::command::CommandLine;
-use crate::test_cloud::install::{target_folder, text};
+use crate::install::{target_folder, text};
 use crate::test_cloud::live::Live;
 
 const PROJECT: &str = "FAAST_TEST_GOOGLE_PROJECT";
