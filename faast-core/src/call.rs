@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::function::FunctionEntry;
 use crate::wire::{self, Wire};
 
@@ -36,6 +36,15 @@ pub(crate) struct RawCall {
 impl RawCall {
     fn options(&mut self) -> &mut CallOptions {
         self.options.get_or_insert_default()
+    }
+
+    /// No time at all is a mistake, which the call ends with like one whose arguments can't be encoded.
+    fn set_timeout(&mut self, timeout: Duration) {
+        self.options().timeout = Some(timeout);
+        if timeout.is_zero() && self.args.is_ok() {
+            let wrong = Error::new(ErrorKind::Config, "the call's `timeout` must be above zero");
+            self.args = Err(wrong.with_function(self.entry.name).with_hint("leave it out for the deployment's"));
+        }
     }
 }
 
@@ -108,9 +117,10 @@ impl<T> Call<T> {
         self.raw.entry.name
     }
 
-    /// Start to reply of one attempt, instead of the deployment's `timeout`.
+    /// Start to reply of one attempt, instead of the deployment's `timeout`. Zero fails the call with
+    /// [`ErrorKind::Config`].
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.raw.options().timeout = Some(timeout);
+        self.raw.set_timeout(timeout);
         self
     }
 
@@ -167,9 +177,10 @@ impl<T: Wire> StreamCall<T> {
         self.raw.entry.name
     }
 
-    /// The longest time between two items, instead of the deployment's `timeout`.
+    /// The longest time between two items, instead of the deployment's `timeout`. Zero fails the call with
+    /// [`ErrorKind::Config`].
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.raw.options().timeout = Some(timeout);
+        self.raw.set_timeout(timeout);
         self
     }
 

@@ -1,5 +1,6 @@
 //! Statistics: counters of a deployment, and latency histograms of its functions in constant memory.
 
+use std::fmt;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -106,7 +107,7 @@ pub(crate) fn fitting_memory_mb(peak: u64) -> u32 {
 }
 
 /// Running times of one function, as its workers measured them.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct FunctionStats {
     name: &'static str,
     /// In microseconds, with two significant digits.
@@ -170,9 +171,30 @@ impl FunctionStats {
     }
 }
 
+/// What it says, and not the thousands of numbers behind that.
+impl fmt::Debug for FunctionStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FunctionStats")
+            .field("name", &self.name)
+            .field("calls", &self.calls())
+            .field("mean", &self.mean())
+            .field("max", &self.max())
+            .field("peak_memory", &self.peak_memory)
+            .finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_function_took_is_said_in_a_line() {
+        let mut stats = FunctionStats::new("job");
+        stats.record(&Metering { duration: Duration::from_micros(100), ..Metering::default() });
+        let said = format!("{stats:?}");
+        assert_eq!(said, "FunctionStats { name: \"job\", calls: 1, mean: 100µs, max: 100µs, peak_memory: None, .. }");
+    }
 
     #[test]
     fn the_memory_that_fits_is_a_quarter_above_the_peak() {

@@ -141,6 +141,21 @@ async fn options_without_sense_are_refused_by_name() {
     }
 }
 
+/// The builder says so before anything starts; a call can say it only when it is made.
+#[tokio::test]
+async fn a_call_without_any_time_is_refused_and_never_runs() {
+    let cloud = faast::local().concurrency(1).deploy().await.unwrap();
+    let calls = [holds::call(1).timeout(Duration::ZERO), holds::call(2)];
+    let results = cloud.map(calls).collect().await;
+    let error = results[0].as_ref().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
+    assert!(error.message().contains("`timeout`") && format!("{error:?}").contains("hint"), "{error:?}");
+    assert!(results[1].is_ok());
+    let stats = cloud.stats();
+    assert_eq!((stats.submitted, stats.completed), (1, 1), "{stats:?}");
+    cloud.cleanup().await.unwrap();
+}
+
 #[tokio::test]
 async fn two_deployments_do_not_meet() {
     let (one, other) =
