@@ -32,6 +32,14 @@ pub struct Quantity {
 }
 
 /// What was used, by metric.
+///
+/// ```
+/// # use faast_core::cost::{Quantity, Usage};
+/// let seconds = |amount, measured| Quantity { metric: "duration".into(), amount, measured };
+/// let usage: Usage = [seconds(1.5, true), seconds(0.5, false)].into_iter().collect();
+/// // The sum is measured only if all of it is.
+/// assert_eq!(usage.quantities().collect::<Vec<_>>(), [seconds(2.0, false)]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Usage {
     amounts: BTreeMap<Cow<'static, str>, (f64, bool)>,
@@ -82,6 +90,21 @@ pub struct Price {
 }
 
 /// Prices by metric. Empty where nothing costs.
+///
+/// ```
+/// # use faast_core::cost::{PriceTable, Quantity, Usage};
+/// // What the price service says goes before the list.
+/// let list = [("requests", "request", 0.25), ("storage", "GiB-month", 0.5)];
+/// let prices = PriceTable::of_list(&list, |metric, listed| match metric {
+///     "requests" => (0.125, "price service, today".into()),
+///     _ => (listed, "list of 2026".into()),
+/// });
+///
+/// let four = |metric: &'static str| Quantity { metric: metric.into(), amount: 4.0, measured: true };
+/// let usage: Usage = ["requests", "storage", "luck"].map(four).into_iter().collect();
+/// assert_eq!(prices.total_usd(&usage), 2.5);
+/// assert_eq!(prices.report(&usage).lines[0].note, "no price"); // luck costs nothing
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PriceTable {
     /// Price of each metric.

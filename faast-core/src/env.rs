@@ -131,6 +131,13 @@ pub fn variable(name: &str) -> Option<String> {
 /// Where a service of a provider is instead of at its usual place.
 ///
 /// `FAAST_<PROVIDER>_ENDPOINT_URL_<SERVICE>` says so, else `FAAST_<PROVIDER>_ENDPOINT_URL`, which is for all of them.
+///
+/// ```
+/// # use faast_core::provider::endpoint_url;
+/// // `FAAST_LAB_ENDPOINT_URL_QUEUE` moves the queue alone, for tests and emulators.
+/// let url = endpoint_url("lab", "queue").unwrap_or_else(|| "https://queue.lab.example".into());
+/// assert_eq!(url, "https://queue.lab.example");
+/// ```
 pub fn endpoint_url(provider: &str, service: &str) -> Option<String> {
     let general = format!("FAAST_{}_ENDPOINT_URL", provider.to_ascii_uppercase());
     let own = format!("{general}_{}", service.to_ascii_uppercase());

@@ -36,6 +36,15 @@ pub enum Body {
 }
 
 /// A registered function. Made by `#[faast::function]`.
+///
+/// ```
+/// # use faast_core::function;
+/// # mod count { pub use faast_testkit::probe::count_once as call; }
+/// // #[faast::function(idempotent = false)] fn count(counter: u64) -> u64
+/// let entry = function::lookup(count::call(1).function()).unwrap();
+/// assert!(!entry.idempotent); // never sent again once it may have run
+/// assert!(!entry.streams()); // one value, no items
+/// ```
 #[derive(Debug)]
 pub struct FunctionEntry {
     /// The registered name. Generated code keeps it within the function's [`mark`].

@@ -7,6 +7,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{Capabilities, CloudProvider, MemoryLimit, Mode};
 
 /// Whether slow calls are sent a second time.
+///
+/// ```
+/// # use faast_core::{Builder, Hedge, provider::CloudProvider};
+/// # fn example<P: CloudProvider>(builder: Builder<P>) -> Builder<P> {
+/// // For calls that rightly take very different times: here, a slow one says nothing of its worker.
+/// builder.hedge(Hedge::Off)
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hedge {
     /// Calls that run far longer than others of their function; at most 5 % extra calls.
@@ -26,6 +34,12 @@ pub enum Gc {
 }
 
 /// The processor that workers run on.
+///
+/// ```
+/// # use faast_core::Arch;
+/// assert_eq!([Arch::X86_64, Arch::Arm64].map(|arch| arch.to_string()), ["x86_64", "arm64"]);
+/// assert_eq!(Arch::of_this_machine() == Some(Arch::Arm64), cfg!(target_arch = "aarch64"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Arch {

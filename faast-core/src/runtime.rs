@@ -22,6 +22,20 @@ pub fn cores() -> usize {
 }
 
 /// A deployment's runtime. Cheap to clone; ends with the deployment's cleanup.
+///
+/// ```
+/// # use std::{sync::mpsc, time::Duration};
+/// # use faast_core::provider::Runtime;
+/// let runtime = Runtime::start()?;
+/// let (tell, told) = mpsc::channel();
+/// let task = runtime.spawn(async move {
+///     tokio::time::sleep(Duration::from_millis(1)).await; // timers and sockets work in here
+///     tell.send("done").unwrap();
+/// });
+/// assert!(task.is_some()); // `None` after the cleanup
+/// assert_eq!(told.recv(), Ok("done"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Runtime(Arc<Mutex<Option<Running>>>);
 

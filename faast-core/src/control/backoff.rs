@@ -13,6 +13,20 @@ use tokio::time::Instant;
 use crate::cancel::CancelToken;
 
 /// How long the pauses are.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use faast_core::control::{Backoff, Pauses};
+/// # use fastrand::Rng;
+/// let (first, most) = (Duration::from_secs(1), Duration::from_secs(8));
+/// let policy = Backoff { first, factor: 2.0, most, total: Duration::from_mins(5) };
+/// let mut pauses = Pauses::new(policy, Rng::new());
+/// for longest in [1, 2, 4, 8, 8].map(Duration::from_secs) {
+///     let pause = pauses.next(Duration::ZERO).unwrap();
+///     assert!(longest / 2 <= pause && pause <= longest); // jitter takes up to half away
+/// }
+/// assert_eq!(pauses.next(Duration::from_mins(5)), None); // the time is up
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Backoff {
     /// The first pause, before jitter.
@@ -106,6 +120,42 @@ impl Clock for RealTime {
 ///
 /// A step that has begun is never dropped: it may have an effect.
 ///
+/// ```
+/// # use std::{sync::Mutex, time::Duration};
+/// # use faast_core::{CancelToken, control::{Backoff, Clock, Ended, Pauses, Step, wait}};
+/// /// Time that passes only where somebody waits for it, for tests. Else: `RealTime::start()`.
+/// #[derive(Default)]
+/// struct Turned(Mutex<Duration>);
+///
+/// impl Clock for Turned {
+///     fn now(&self) -> Duration {
+///         *self.0.lock().unwrap()
+///     }
+///     async fn sleep(&self, pause: Duration) {
+///         *self.0.lock().unwrap() += pause;
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let (first, most, total) = (Duration::from_secs(1), Duration::from_secs(8), Duration::from_mins(5));
+/// # let policy = Backoff { first, factor: 2.0, most, total };
+/// # let pauses = || Pauses::new(policy, fastrand::Rng::new());
+/// let (clock, halt) = (Turned::default(), CancelToken::new());
+/// let mut asked = 0;
+/// let state = wait(&clock, pauses(), &halt, || {
+///     asked += 1;
+///     let step = if asked < 3 { Step::NotYet("it is pending") } else { Step::Done("active") };
+///     async { step }
+/// });
+/// assert!(matches!(state.await, Ok("active")));
+///
+/// // When the policy's five minutes are up, the last reason stands.
+/// let never = wait::<(), _, _>(&clock, pauses(), &halt, || async { Step::NotYet("the role is not known yet") });
+/// assert!(matches!(never.await, Err(Ended::TimeUp("the role is not known yet"))));
+/// # }
+/// ```
+///
 /// # Errors
 ///
 /// When it failed for good, when the time is up, or when the deployment was given up.
@@ -138,6 +188,25 @@ where
 }
 
 /// Calls again while the failure is one that passes, for as long as there are pauses; then the failure stands.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use faast_core::{CancelToken, control::{Backoff, Pauses, RealTime, again}};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let (first, total) = (Duration::from_millis(1), Duration::from_mins(5));
+/// # let policy = Backoff { first, factor: 2.0, most: first, total };
+/// # let (clock, halt) = (RealTime::start(), CancelToken::new());
+/// # let pauses = Pauses::new(policy, fastrand::Rng::new());
+/// let mut answers = [Err("busy"), Err("busy"), Ok(7)].into_iter();
+/// let is_passing = |failure: &&str| *failure == "busy";
+/// let answer = again(&clock, pauses, &halt, is_passing, || {
+///     let answer = answers.next().unwrap();
+///     async move { answer }
+/// });
+/// assert_eq!(answer.await, Ok(7));
+/// # }
+/// ```
 ///
 /// # Errors
 ///

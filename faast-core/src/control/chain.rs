@@ -3,6 +3,13 @@
 use std::error::Error;
 
 /// The texts of an error and its sources, outermost first, without repetitions.
+///
+/// ```
+/// # use faast_core::{Error, ErrorKind, control::chain};
+/// let cause = Error::new(ErrorKind::Io, "no route to host");
+/// let error = Error::new(ErrorKind::Deploy, "the role can't be made").with_source(cause);
+/// assert_eq!(chain(&error), "the role can't be made: no route to host");
+/// ```
 pub fn chain(error: &dyn Error) -> String {
     let mut texts: Vec<String> = Vec::new();
     let mut next = Some(error);

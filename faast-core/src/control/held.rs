@@ -14,6 +14,33 @@ use crate::ledger::Ledger;
 use crate::provider::{CleanupReport, Deleted, Resource};
 
 /// The resources of a deployment, by their kinds.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use faast_core::{Error, cache::CacheFolder, control::Held, ledger::Ledger, provider::{Deleted, Resource}};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let home = tempfile::tempdir().unwrap();
+/// # let ledger = Arc::new(Ledger::new(Arc::new(CacheFolder::at(home.path().join("lab"))), "d1".into()));
+/// #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// enum Kind {
+///     Queue,
+///     Role,
+/// }
+///
+/// let held = Held::new(Arc::clone(&ledger), |kind| match kind {
+///     Kind::Queue => Resource::new("queue", "faast-d1"),
+///     Kind::Role => Resource::new("role", "faast-d1"),
+/// });
+/// held.intend(Kind::Queue); // then create it
+/// assert!(held.has(Kind::Queue) && !held.has(Kind::Role));
+/// assert_eq!(ledger.open(), [held.resource(Kind::Queue)]);
+///
+/// // At the cleanup: the future is the call that deletes it, and is polled only if there is something to delete.
+/// let report = held.remove(Kind::Queue, async { Ok::<_, Error>(Deleted::Now) }).await;
+/// assert!(report.is_clean() && !held.has(Kind::Queue) && ledger.open().is_empty());
+/// # }
+/// ```
 pub struct Held<K> {
     /// Fires when the deployment is given up, by the user or because a step failed.
     pub halt: CancelToken,

@@ -7,6 +7,19 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Hands out turns.
+///
+/// ```
+/// # use std::time::{Duration, Instant};
+/// # use faast_core::control::Pace;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let (pace, start) = (Pace::new(Duration::from_millis(10), 2), Instant::now());
+/// for _ in 0..4 {
+///     pace.turn().await; // then call
+/// }
+/// assert!(start.elapsed() >= Duration::from_millis(20)); // two at once, then one each 10 ms
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Pace {
     /// Time between two calls once the burst is used up.

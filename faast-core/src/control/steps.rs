@@ -10,6 +10,23 @@ use crate::error::{Error, ErrorKind};
 use crate::provider::CleanupReport;
 
 /// The steps of one deployment, and the first failure among them.
+///
+/// ```
+/// # use faast_core::{CancelToken, Error, ErrorKind, control::{Steps, Stop}, provider::CleanupReport};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let halt = CancelToken::new();
+/// let steps = Steps::new(&halt);
+/// let role = async { Err::<(), _>(Stop::Failed(Error::new(ErrorKind::Denied, "the role can't be made"))) };
+/// let queue = async {
+///     // Looks before each of its calls, as with `Held::go_on`.
+///     if halt.is_canceled() { Err(Stop::Halted) } else { Ok("queue") }
+/// };
+/// let made = tokio::join!(steps.run(role), steps.run(queue));
+/// assert_eq!(made, (None, None));
+/// assert_eq!(steps.into_error("lab", &CleanupReport::default()).kind(), ErrorKind::Denied);
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Steps<'a> {
     halt: &'a CancelToken,

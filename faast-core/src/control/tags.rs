@@ -60,6 +60,27 @@ impl TagKeys {
 }
 
 /// The tags of a deployment's resources: faast's, then the user's.
+///
+/// ```
+/// # use std::time::{Duration, SystemTime};
+/// # use faast_core::{control::{TagKeys, Tags, resource_name}, provider::DeploymentId};
+/// const KEYS: TagKeys = TagKeys {
+///     deployment: "faast:deployment",
+///     created: "faast:created",
+///     expires: "faast:expires",
+///     version: "faast:version",
+///     dot: '.',
+/// };
+///
+/// let id = DeploymentId::random();
+/// let (made, hour) = (SystemTime::UNIX_EPOCH + Duration::from_hours(500_000), Duration::from_hours(1));
+/// let tags = Tags::new(&KEYS, &id, made, made + hour, &[("team".into(), "ml".into())]);
+///
+/// let renewed = tags.expiring(made + 2 * hour);
+/// let owned = KEYS.owned(&resource_name(&id), renewed.iter()).unwrap();
+/// assert_eq!((owned.deployment, owned.expires), (id.as_str(), made + 2 * hour));
+/// assert_eq!(KEYS.owned("batch", renewed.iter()), None); // copied tags make nothing faast's
+/// ```
 #[derive(Debug, Clone)]
 pub struct Tags {
     tags: Vec<(String, String)>,

@@ -9,6 +9,22 @@ use crate::report::{Escaped, ticks};
 /// Configurations side by side; made by [`Analyzer`](super::Analyzer).
 ///
 /// Prints as a table with its recommendation.
+///
+/// ```
+/// # use faast_core::cost::Analysis;
+/// # fn example(analysis: &Analysis) -> std::io::Result<()> {
+/// for row in analysis.rows() {
+///     match &row.measured {
+///         Ok(took) => println!("{}: {:?}, ${}", row.name, took.time, took.usd),
+///         Err(why) => println!("{}: {why}", row.name),
+///     }
+/// }
+/// if let Some(best) = analysis.recommendation() {
+///     println!("take {}: {}", best.name, best.reason);
+/// }
+/// std::fs::write("time-and-cost.svg", analysis.chart())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Analysis {
     rows: Vec<Row>,

@@ -24,6 +24,17 @@ const GB: f64 = 1024.0 * 1024.0 * 1024.0;
 const MONTH: f64 = 30.0 * 24.0 * 3600.0;
 
 /// One side's use of the store. Written by every request.
+///
+/// ```
+/// # use faast_core::cost::{STORAGE_READS, STORAGE_WRITES, StoreBill};
+/// let bill = StoreBill::default();
+/// bill.write(); // beside each request
+/// bill.read(5_000);
+/// let used = bill.of_worker();
+/// assert_eq!((used[0].metric.as_ref(), used[0].amount), (STORAGE_WRITES, 1.0));
+/// assert_eq!((used[1].metric.as_ref(), used[1].amount), (STORAGE_READS, 1.0));
+/// assert!(bill.of_worker().is_empty()); // the next call does not pay for them again
+/// ```
 #[derive(Debug, Default)]
 pub struct StoreBill {
     writes: AtomicU64,

@@ -7,6 +7,22 @@ use crate::provider::RetryClass;
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $text:literal;)+) => {
         /// What kind of failure an [`Error`](crate::Error) is.
+        ///
+        /// ```
+        /// # use faast_core::{Error, ErrorKind};
+        /// fn advice(error: &Error) -> &'static str {
+        ///     match error.kind() {
+        ///         ErrorKind::OutOfMemory => "give it more `memory_mb`",
+        ///         ErrorKind::Timeout | ErrorKind::Deadline => "give it more time",
+        ///         ErrorKind::Throttled | ErrorKind::Unavailable | ErrorKind::WorkerLost => "run it again later",
+        ///         _ => "read the hint",
+        ///     }
+        /// }
+        ///
+        /// let error = Error::new(ErrorKind::OutOfMemory, "the worker has used all of its 512 MiB");
+        /// assert_eq!(advice(&error), "give it more `memory_mb`");
+        /// assert_eq!(error.kind().to_string(), "out of memory");
+        /// ```
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ErrorKind {

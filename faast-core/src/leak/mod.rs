@@ -51,6 +51,15 @@ impl Counts {
 }
 
 /// What was left over, in words: `2 descriptors, 1 thread`.
+///
+/// ```
+/// # use faast_core::leak::Counts;
+/// let (before, mut after) = (Counts::default(), Counts::default());
+/// after.descriptors = 2;
+/// after.threads = 1;
+/// assert_eq!(after.difference(before).unwrap().to_string(), "2 descriptors, 1 thread");
+/// assert_eq!(before.difference(after), None); // less is no leak
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Growth(Counts);
 

@@ -14,6 +14,32 @@ pub trait Incoming: Send + 'static {
 }
 
 /// The events of a request that is sent when the stream is first polled. An error is its end.
+///
+/// ```
+/// # use std::collections::VecDeque;
+/// # use faast_core::provider::{CallId, Event, Incoming, InvokeError, Ran, RetryClass, answered};
+/// # use futures_util::StreamExt as _;
+/// /// What has been heard of a request, and is handed on one by one.
+/// struct Heard(VecDeque<Event>);
+///
+/// impl Incoming for Heard {
+///     async fn next(&mut self) -> Option<Result<Event, InvokeError>> {
+///         self.0.pop_front().map(Ok)
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let heard = Heard([1, 2].map(|id| Event::Returned { call: CallId(id) }).into());
+/// let events: Vec<_> = answered(async { Ok(heard) }).collect().await;
+/// assert_eq!(events.len(), 2);
+///
+/// // A request that can't be sent is one error.
+/// let busy = async { Err(InvokeError::new(RetryClass::Throttled, Ran::No, "the service is busy")) };
+/// let events: Vec<_> = answered::<Heard>(busy).collect().await;
+/// assert!(matches!(&events[..], [Err(why)] if why.class == RetryClass::Throttled));
+/// # }
+/// ```
 pub fn answered<A: Incoming>(
     send: impl Future<Output = Result<A, InvokeError>> + Send + 'static,
 ) -> impl Stream<Item = Result<Event, InvokeError>> + Send + 'static {

@@ -26,6 +26,14 @@ impl BlobKey {
 }
 
 /// A reference to a blob: its key, its length in bytes and the sha256 of its content.
+///
+/// ```
+/// # use faast_core::provider::{BlobKey, BlobRef};
+/// let blob = BlobRef::new(BlobKey("results/7".into()), b"large");
+/// assert_eq!(blob.len, 5);
+/// assert!(blob.verify(b"large").is_ok());
+/// assert!(blob.verify(b"other").is_err()); // as long, and not the same
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BlobRef {
     /// Where it lies.
@@ -64,6 +72,41 @@ impl BlobRef {
 /// A transfer that breaks off is tried again in here, so that a lost connection does not run a function again; an error is
 /// what stays after that. Methods are called within a tokio runtime: the deployment's, or the worker's. They may be
 /// dropped before they end.
+///
+/// ```
+/// # use std::{collections::HashMap, sync::Mutex};
+/// # use bytes::Bytes;
+/// # use faast_core::{Error, ErrorKind, Result, provider::{BlobKey, BlobRef, BlobStore}};
+/// #[derive(Default)]
+/// struct Shelf(Mutex<HashMap<BlobKey, Bytes>>);
+///
+/// #[async_trait::async_trait]
+/// impl BlobStore for Shelf {
+///     async fn put(&self, key: &BlobKey, bytes: Bytes) -> Result<()> {
+///         self.0.lock().unwrap().insert(key.clone(), bytes);
+///         Ok(())
+///     }
+///     async fn get(&self, blob: &BlobRef) -> Result<Bytes> {
+///         let missing = || Error::new(ErrorKind::Io, format!("there is no blob `{}`", blob.key.0));
+///         self.0.lock().unwrap().get(&blob.key).cloned().ok_or_else(missing)
+///     }
+///     async fn delete(&self, key: &BlobKey) -> Result<()> {
+///         self.0.lock().unwrap().remove(key);
+///         Ok(())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// let (shelf, blob) = (Shelf::default(), BlobRef::new(BlobKey("arguments/7".into()), b"large"));
+/// shelf.put(&blob.key, Bytes::from_static(b"large")).await?;
+/// blob.verify(&shelf.get(&blob).await?)?;
+/// shelf.delete(&blob.key).await?;
+/// shelf.delete(&blob.key).await?; // what is gone already is no error
+/// assert!(shelf.get(&blob).await.is_err());
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait BlobStore: Send + Sync + 'static {
     /// Stores `bytes` under `key`, replacing what is there.

@@ -5,6 +5,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// How requests reach the workers and answers come back.
+///
+/// ```
+/// # use faast_core::{Builder, provider::{CloudProvider, Mode}};
+/// # fn example<P: CloudProvider>(builder: Builder<P>) -> Builder<P> {
+/// // For long calls: while this machine has no network, they go on, and their answers wait in a queue.
+/// builder.mode(Mode::Queue)
+/// # }
+/// # assert_eq!(Mode::default(), Mode::Https);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Mode {
@@ -40,6 +49,20 @@ pub enum MemoryLimit {
 }
 
 /// What a provider can do in one [`Mode`]. Start from [`Capabilities::new`] and set what differs.
+///
+/// ```
+/// # use faast_core::provider::{CancelSupport, Capabilities, MemoryLimit};
+/// let mut can = Capabilities::new();
+/// assert_eq!((can.streams, can.cancel, can.max_batch), (false, CancelSupport::None, 1));
+/// assert_eq!(can.memory_limit, MemoryLimit::None); // every `memory_mb` is refused, as `Unsupported`
+///
+/// can.memory_limit = MemoryLimit::Enforced;
+/// can.memory_mb = Some((128, 10_240)); // now those from here to there are taken
+/// can.max_request_bytes = Some(6 << 20);
+/// can.spill = true; // larger arguments go through the store
+///
+/// assert!(!Capabilities::unsupported().supported);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Capabilities {
@@ -79,6 +102,18 @@ pub struct Capabilities {
 }
 
 /// Defaults of the options that differ between providers; the one table that the docs are made from.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use faast_core::provider::Capabilities;
+/// let mut can = Capabilities::new();
+/// let defaults = &can.defaults;
+/// assert_eq!((defaults.timeout, defaults.retries, defaults.concurrency), (Duration::from_mins(1), 2, 100));
+///
+/// // Where workers are processes of this machine, a slow call is no reason for a second one.
+/// can.defaults.hedge = false;
+/// can.defaults.concurrency = faast_core::provider::cores();
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Defaults {
@@ -148,6 +183,17 @@ impl Default for Capabilities {
 }
 
 /// Limits that are known only after deploying.
+///
+/// ```
+/// # use faast_core::provider::{Limits, Ramp};
+/// assert_eq!(Limits::default().concurrency, None); // what was asked for
+///
+/// let mut limits = Limits::concurrency(10_000);
+/// let ramp = Ramp { at_once: 1_000, per_second: 500.0 };
+/// limits.ramp = Some(ramp);
+/// let seconds_until_all_run = (10_000 - ramp.at_once) as f64 / ramp.per_second;
+/// assert_eq!(seconds_until_all_run, 18.0);
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Limits {

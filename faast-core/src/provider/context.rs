@@ -12,6 +12,18 @@ use crate::options::Arch;
 use crate::runtime::Runtime;
 
 /// What to deploy. Every option has been checked against the capabilities.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use faast_core::provider::{DeploySpec, DeploymentId};
+/// let mut spec = DeploySpec::new(DeploymentId::random());
+/// spec.timeout = Duration::from_mins(5);
+/// spec.batch = 10;
+/// // What the platform has to allow a request.
+/// let longest = spec.timeout * u32::try_from(spec.batch)?;
+/// assert_eq!(longest, Duration::from_mins(50));
+/// # Ok::<(), std::num::TryFromIntError>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct DeploySpec {
@@ -65,6 +77,21 @@ impl DeploySpec {
 }
 
 /// The services of core that a deployment uses.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use faast_core::{cache::CacheFolder, provider::{DeployContext, DeploymentId, Resource, Runtime}};
+/// # let home = tempfile::tempdir()?;
+/// # let (cache, id) = (Arc::new(CacheFolder::at(home.path().join("lab"))), DeploymentId::from("d1"));
+/// let cx = DeployContext::new(cache, id, Runtime::start()?);
+/// let queue = Resource::new("queue", "faast-d1");
+/// if !cx.abort.is_canceled() {
+///     cx.ledger.intent(&queue);
+///     // .. the call that creates it
+/// }
+/// assert_eq!(cx.ledger.open(), [queue]); // what `faast cleanup` deletes should this process die now
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct DeployContext {

@@ -19,6 +19,21 @@ impl WorkerStart {
 }
 
 /// A provider, known at run time. Submitted with [`inventory::submit!`](crate::inventory::submit).
+///
+/// ```
+/// # use faast_core::{ErrorKind, provider::{ProviderEntry, by_name}};
+/// # use faast_testkit::memory::Memory;
+/// faast_core::inventory::submit! {
+///     // Its workers are threads: no process is one.
+///     ProviderEntry { name: "memory", provider: || Box::new(Memory::new()), worker: |_| None }
+/// }
+///
+/// assert_eq!(by_name("memory")?.name(), "memory");
+/// let error = by_name("nimbus").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Config);
+/// assert!(error.hint().unwrap().contains("known here: memory"));
+/// # Ok::<(), faast_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ProviderEntry {
     /// The provider's name.

@@ -10,6 +10,22 @@ use crate::cost::Quantity;
 use crate::error::ErrorKind;
 
 /// What a worker says about a call.
+///
+/// ```
+/// # use bytes::Bytes;
+/// # use faast_core::provider::{CallId, Event, InstanceId, Metering, Outcome, Payload};
+/// let call = CallId(7);
+/// let (instance, execution) = (InstanceId("worker-1".into()), None);
+/// let body = Payload::Inline(Bytes::from_static(b"\x2a"));
+/// let (outcome, metering) = (Outcome::Ok(Payload::Inline(Bytes::new())), Metering::default());
+/// // The events of a generator that makes one item.
+/// let events = [
+///     Event::Started { call, instance, execution },
+///     Event::Item { call, seq: 0, body },
+///     Event::Done { call, outcome, metering },
+/// ];
+/// assert!(events.iter().all(|event| event.call() == call));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
@@ -69,6 +85,24 @@ impl Event {
 }
 
 /// How a call ended in the worker.
+///
+/// ```
+/// # use faast_core::{ErrorKind, provider::{Failure, Outcome, Payload}, wire};
+/// fn outcome(result: Result<u64, String>) -> faast_core::Result<Outcome> {
+///     let mut bytes = Vec::new();
+///     Ok(match result {
+///         Ok(value) => {
+///             wire::encode_value(&value, &mut bytes)?;
+///             Outcome::Ok(Payload::Inline(bytes.into()))
+///         }
+///         Err(why) => Outcome::Err(Box::new(Failure::new(ErrorKind::User, why))),
+///     })
+/// }
+///
+/// assert_eq!(outcome(Ok(42))?, Outcome::Ok(Payload::Inline(vec![42].into())));
+/// assert!(matches!(outcome(Err("no scales".into()))?, Outcome::Err(why) if why.message == "no scales"));
+/// # Ok::<(), faast_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// With a value, encoded. A generator ends with an empty payload.
@@ -78,6 +112,23 @@ pub enum Outcome {
 }
 
 /// Why a call failed in the worker, in a form that crosses the wire.
+///
+/// ```
+/// # use faast_core::{ErrorKind, provider::{CallId, Event, Failure, Metering, Outcome}, wire::frame};
+/// let failure = Failure {
+///     chain: vec!["the file is empty".into()],
+///     location: Some("src/tiles.rs:7:5".into()),
+///     ..Failure::new(ErrorKind::User, "there is no tile 7")
+/// };
+/// let (outcome, metering) = (Outcome::Err(Box::new(failure)), Metering::default());
+/// let done = Event::Done { call: CallId(1), outcome, metering };
+///
+/// // All of it arrives at the client.
+/// let mut bytes = Vec::new();
+/// frame::encode_event(&done, &mut bytes);
+/// assert_eq!(frame::decode_events(bytes.into()).collect::<Result<Vec<_>, _>>()?, [done]);
+/// # Ok::<(), faast_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
     /// What kind of failure.
@@ -100,6 +151,23 @@ impl Failure {
 }
 
 /// What a call took, as the worker or the platform measured it.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use faast_core::{cost::{PriceTable, Quantity, Usage}, provider::Metering};
+/// let billed = |metric: &'static str, amount| Quantity { metric: metric.into(), amount, measured: true };
+/// let metering = Metering {
+///     duration: Duration::from_millis(380),
+///     billed: Some(Duration::from_millis(400)),
+///     quantities: vec![billed("requests", 1.0), billed("duration", 0.5 * 0.4)], // half a GB for 0.4 s
+///     ..Metering::default()
+/// };
+///
+/// let list = [("requests", "request", 0.000_000_2), ("duration", "GB-second", 0.000_02)];
+/// let prices = PriceTable::of_list(&list, |_, listed| (listed, "list of 2026".into()));
+/// let usage: Usage = metering.quantities.into_iter().collect();
+/// assert!((prices.total_usd(&usage) - 0.000_004_2).abs() < 1e-12);
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Metering {
     /// Time in the function.
@@ -113,6 +181,22 @@ pub struct Metering {
 }
 
 /// How a failure is treated. The closed table of what is retried is in [`crate::dispatch::retry`].
+///
+/// ```
+/// # use faast_core::{ErrorKind, provider::{InvokeError, Ran, RetryClass}};
+/// /// What the status of a refused request means.
+/// fn class_of(status: u16) -> RetryClass {
+///     match status {
+///         429 => RetryClass::Throttled,   // goes again after a wait, and uses no attempt
+///         500.. => RetryClass::Transient, // goes again while attempts are left
+///         _ => RetryClass::Permanent,     // never goes again
+///     }
+/// }
+///
+/// let kinds = [429, 503, 403].map(|status| InvokeError::new(class_of(status), Ran::No, "it was refused").kind);
+/// // What is permanent needs a kind from whoever knows more, such as `ErrorKind::Denied`.
+/// assert_eq!(kinds, [ErrorKind::Throttled, ErrorKind::Unavailable, ErrorKind::Internal]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RetryClass {
     /// Did not run because of a limit: waits, uses no attempt, shrinks the window of concurrency.
@@ -141,6 +225,20 @@ pub enum RetryClass {
 }
 
 /// Whether a call may have run when its request failed.
+///
+/// ```
+/// # use faast_core::provider::Ran;
+/// /// Of a request whose connection broke.
+/// fn ran(was_sent: bool, has_started: bool) -> Ran {
+///     match (was_sent, has_started) {
+///         (false, _) => Ran::No,
+///         (true, false) => Ran::Maybe, // from here on, a function with `idempotent = false` does not go again
+///         (true, true) => Ran::Yes,
+///     }
+/// }
+///
+/// assert_eq!([ran(false, false), ran(true, false), ran(true, true)], [Ran::No, Ran::Maybe, Ran::Yes]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ran {
     /// It did not.
@@ -152,6 +250,21 @@ pub enum Ran {
 }
 
 /// A request failed: what happened to every call in it that has had no answer.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use faast_core::{ErrorKind, provider::{ExecutionId, InvokeError, Ran, RetryClass}};
+/// let error = InvokeError::new(RetryClass::Permanent, Ran::No, "`batch` may not invoke `faast-d1`")
+///     .kind(ErrorKind::Denied)
+///     .hint("grant it `lab:Invoke`")
+///     .execution(ExecutionId("r-42".into()));
+/// assert_eq!(error.to_string(), "`batch` may not invoke `faast-d1`"); // the hint stands apart
+/// assert_eq!(error.hint.as_deref(), Some("grant it `lab:Invoke`"));
+///
+/// // Most classes bring their kind with them.
+/// let full = InvokeError::new(RetryClass::Throttled, Ran::No, "no more room").retry_after(Duration::from_secs(2));
+/// assert_eq!(full.kind, ErrorKind::Throttled);
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 #[non_exhaustive]

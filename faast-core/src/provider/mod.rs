@@ -41,6 +41,46 @@ pub use crate::runtime::{Runtime, cores};
 use crate::worker::WorkerControl;
 
 /// A cloud that functions can be deployed to.
+///
+/// ```
+/// # use std::{sync::Arc, time::Duration};
+/// # use faast_core::{Error, ErrorKind, Result, cost::{PriceTable, Quantity, Usage}, provider::*};
+/// # use futures_core::stream::BoxStream;
+/// /// A list of prices: nothing is deployed there, and `Builder::priced_as` says what a run would have cost.
+/// struct Rented;
+///
+/// #[async_trait::async_trait]
+/// impl CloudProvider for Rented {
+///     fn name(&self) -> &'static str {
+///         "rented"
+///     }
+///     fn capabilities(&self, mode: Mode) -> Capabilities {
+///         if mode == Mode::Https { Capabilities::new() } else { Capabilities::unsupported() }
+///     }
+///     async fn deploy(&self, _: &DeploySpec, _: &DeployContext) -> Result<Arc<dyn CloudFunction>> {
+///         Err(Error::new(ErrorKind::Unsupported, "only the prices are known").with_hint("use `priced_as`"))
+///     }
+///     fn stray(&self, _: &StrayScope) -> BoxStream<'static, Result<Resource>> {
+///         no_strays()
+///     }
+///     async fn delete(&self, _: &Resource) -> Result<Deleted> {
+///         Ok(Deleted::Before)
+///     }
+///     fn usage_of(&self, _: &DeploySpec, ran: Duration) -> Usage {
+///         [Quantity { metric: "time".into(), amount: ran.as_secs_f64(), measured: false }].into_iter().collect()
+///     }
+///     async fn prices(&self, _: &str) -> Result<PriceTable> {
+///         Ok(PriceTable::of_list(&[("time", "second", 0.25)], |_, listed| (listed, "list of 2026".into())))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// let used = Rented.usage_of(&DeploySpec::new(DeploymentId::random()), Duration::from_secs(6));
+/// assert_eq!(Rented.prices("").await?.total_usd(&used), 1.5);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait CloudProvider: Send + Sync + 'static {
     /// The provider's short name, as in `faast::provider("aws")` and `~/.faast/aws`.
@@ -51,7 +91,7 @@ pub trait CloudProvider: Send + Sync + 'static {
 
     /// Makes the function exist and ready to be invoked.
     ///
-    /// Every resource is recorded in `cx.ledger()` before the call that creates it. When `cx.abort()` fires, or when an
+    /// Every resource is recorded in `cx.ledger` before the call that creates it. When `cx.abort` fires, or when an
     /// error is returned, the provider has removed what it made, or the ledger and tags say what is left.
     ///
     /// # Errors
@@ -110,6 +150,24 @@ pub trait CloudProvider: Send + Sync + 'static {
 }
 
 /// One deployed function: the client's end of every invocation.
+///
+/// ```
+/// # use faast_core::provider::{CallId, CloudFunction, Event, Request};
+/// # use futures_util::StreamExt as _;
+/// /// Sends a request, and gives the calls of which nothing is known at its end.
+/// async fn lost(function: &dyn CloudFunction, request: Request) -> Vec<CallId> {
+///     let mut open: Vec<_> = request.calls.iter().map(|call| call.id).collect();
+///     let mut events = function.invoke(request);
+///     while let Some(event) = events.next().await {
+///         match event {
+///             Ok(Event::Done { call, .. } | Event::Returned { call }) => open.retain(|id| *id != call),
+///             Ok(_) => {}      // it has started, or has made an item
+///             Err(_) => break, // for all that are open
+///         }
+///     }
+///     open
+/// }
+/// ```
 #[async_trait]
 pub trait CloudFunction: Send + Sync + 'static {
     /// Sends a request of one to n calls and yields what the worker says about them.
@@ -172,6 +230,48 @@ pub trait CloudFunction: Send + Sync + 'static {
 ///
 /// The worker's side is blocking on purpose: the thread that reads a request also runs the function and writes the
 /// answer, so that no call pays for a hand-over between threads, and a transport needs no async runtime to start.
+///
+/// ```
+/// # use std::{sync::{Arc, Mutex}, time::Duration};
+/// # use faast_core::{ErrorKind, function::build_fingerprint, provider::*, worker};
+/// # #[derive(Default)]
+/// # struct Seen(Mutex<Vec<Event>>);
+/// # impl EventSink for Seen {
+/// #     fn send(&self, event: &mut Event, _: usize) -> Result<(), SendError> {
+/// #         self.0.lock().unwrap().push(event.clone());
+/// #         Ok(())
+/// #     }
+/// #     fn flush(&self) -> Result<(), SendError> {
+/// #         Ok(())
+/// #     }
+/// #     fn terminate(&self) {}
+/// # }
+/// /// A worker that is started for one request.
+/// struct Single {
+///     request: Option<Request>,
+///     events: Arc<Seen>, // an `EventSink`
+/// }
+///
+/// impl WorkerTransport for Single {
+///     fn next(&mut self) -> Option<Request> {
+///         self.request.take()
+///     }
+///     fn events(&self) -> Arc<dyn EventSink> {
+///         Arc::clone(&self.events) as _
+///     }
+/// }
+///
+/// // Its call is of a function that this program does not have: that is an answer, and not the worker's end.
+/// # let function = FunctionId { name: "lab::weigh".into(), signature: 1 };
+/// # let (id, timeout, args) = (CallId(7), Duration::from_secs(1), Payload::Inline(bytes::Bytes::new()));
+/// # let calls = vec![CallFrame { id, attempt: 1, function, timeout, args, trace: None }];
+/// # let request = Some(Request { deployment: "d1".into(), build: build_fingerprint(), calls });
+/// let events = Arc::<Seen>::default();
+/// worker::serve(Box::new(Single { request, events: Arc::clone(&events) }));
+/// let seen = events.0.lock().unwrap();
+/// let [Event::Done { outcome: Outcome::Err(failure), .. }] = &seen[..] else { panic!("{seen:?}") };
+/// assert_eq!(failure.kind, ErrorKind::UnknownFunction);
+/// ```
 pub trait WorkerTransport: Send + 'static {
     /// Waits for the next request; `None` ends the worker in an orderly way.
     fn next(&mut self) -> Option<Request>;
@@ -202,6 +302,39 @@ pub trait WorkerTransport: Send + 'static {
 }
 
 /// Where a worker's events go.
+///
+/// ```
+/// # use std::sync::Mutex;
+/// # use faast_core::provider::{CallId, Event, EventSink, Payload, SendError};
+/// # use faast_core::wire::frame;
+/// /// Collects what the platform takes as the answer: events of at most 64 bytes.
+/// #[derive(Default)]
+/// struct Answer(Mutex<Vec<u8>>);
+///
+/// impl EventSink for Answer {
+///     fn send(&self, event: &mut Event, _: usize) -> Result<(), SendError> {
+///         let mut bytes = Vec::new();
+///         frame::encode_event(event, &mut bytes);
+///         let (size, limit) = (bytes.len() as u64, 64);
+///         if size > limit {
+///             return Err(SendError::TooLarge { size, limit }); // core stores the payload, and sends again
+///         }
+///         self.0.lock().unwrap().append(&mut bytes);
+///         Ok(())
+///     }
+///     fn flush(&self) -> Result<(), SendError> {
+///         Ok(()) // nothing is held back
+///     }
+///     fn terminate(&self) {
+///         std::process::exit(1)
+///     }
+/// }
+///
+/// let (sink, call) = (Answer::default(), CallId(7));
+/// let mut large = Event::Item { call, seq: 0, body: Payload::Inline(vec![0; 100].into()) };
+/// assert!(matches!(sink.send(&mut large, 1), Err(SendError::TooLarge { limit: 64, .. })));
+/// assert_eq!(sink.send(&mut Event::Returned { call }, 0), Ok(()));
+/// ```
 pub trait EventSink: Send + Sync + 'static {
     /// Sends one event. While `remaining` (calls of this request that have not been answered yet) is above zero the
     /// sink may hold the event back for about a millisecond; at zero it goes out at once.

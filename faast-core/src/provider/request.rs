@@ -78,6 +78,15 @@ pub struct FunctionId {
 }
 
 /// Bytes that were encoded by faast's wire format, here or by reference.
+///
+/// ```
+/// # use bytes::Bytes;
+/// # use faast_core::provider::{BlobKey, BlobRef, Payload};
+/// assert_eq!(Payload::Inline(Bytes::from_static(b"small")).inline_len(), 5);
+///
+/// let blob = BlobRef::new(BlobKey("results/7".into()), &[0; 10_000]);
+/// assert_eq!(Payload::Blob(Box::new(blob)).inline_len(), 0); // only the reference travels
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Payload {
     /// The bytes themselves.
@@ -118,6 +127,27 @@ pub struct CallFrame {
 }
 
 /// One to n calls for one worker, which answers them in order.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use bytes::Bytes;
+/// # use faast_core::{provider::{CallFrame, CallId, FunctionId, Payload, Request}, wire::frame};
+/// let call = |id| CallFrame {
+///     id: CallId(id),
+///     attempt: 1,
+///     function: FunctionId { name: "lab::weigh".into(), signature: 1 },
+///     timeout: Duration::from_mins(1),
+///     args: Payload::Inline(Bytes::from_static(b"\x90")),
+///     trace: None,
+/// };
+/// let request = Request { deployment: "d1".into(), build: 0, calls: vec![call(1), call(2)] };
+///
+/// let mut bytes = Vec::new();
+/// frame::encode_request(&request, &mut bytes);
+/// assert_eq!(frame::decode_request(bytes.into())?, request);
+/// assert!(!request.streams()); // as far as this program knows, which has no such function
+/// # Ok::<(), faast_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// The deployment that the calls belong to.

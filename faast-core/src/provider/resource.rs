@@ -6,6 +6,18 @@ use std::time::SystemTime;
 use super::DeploymentId;
 
 /// Something in an account that faast made.
+///
+/// ```
+/// # use faast_core::provider::Resource;
+/// let mut role = Resource::new("role", "faast-d1");
+/// role.rank = 50; // the rest is found by it: it goes last
+/// let mut queue = Resource::new("queue", "faast-d1-answers");
+/// queue.region = "eu-north-1".into();
+///
+/// let mut all = [role, queue];
+/// all.sort_by_key(|resource| resource.rank);
+/// assert_eq!(all.map(|resource| resource.to_string()), ["queue `faast-d1-answers` in eu-north-1", "role `faast-d1`"]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Resource {
@@ -51,6 +63,22 @@ impl fmt::Display for Resource {
 }
 
 /// Which strays are looked for.
+///
+/// ```
+/// # use std::time::{Duration, SystemTime};
+/// # use faast_core::provider::{Resource, StrayScope};
+/// fn is_within(scope: &StrayScope, resource: &Resource, now: SystemTime) -> bool {
+///     let is_there = scope.regions.is_empty() || scope.regions.contains(&resource.region);
+///     is_there && (scope.include_live || resource.expires.is_some_and(|expires| expires <= now))
+/// }
+///
+/// let (mut scope, now) = (StrayScope::default(), SystemTime::now());
+/// let mut queue = Resource::new("queue", "faast-d1");
+/// queue.expires = Some(now + Duration::from_hours(1));
+/// assert!(!is_within(&scope, &queue, now));
+/// scope.include_live = true;
+/// assert!(is_within(&scope, &queue, now));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct StrayScope {
@@ -70,6 +98,19 @@ pub enum Deleted {
 }
 
 /// What a cleanup did, and what it could not do.
+///
+/// ```
+/// # use faast_core::provider::{CleanupReport, Resource};
+/// let mut report = CleanupReport::default();
+/// report.deleted.push(Resource::new("queue", "faast-d1"));
+/// let mut roles = CleanupReport::default();
+/// roles.left.push((Resource::new("role", "faast-d1"), "it is in use".into()));
+/// report.append(roles);
+///
+/// assert!(!report.is_clean());
+/// let left: Vec<_> = report.left.iter().map(|(resource, why)| format!("{resource}: {why}")).collect();
+/// assert_eq!(left, ["role `faast-d1`: it is in use"]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct CleanupReport {

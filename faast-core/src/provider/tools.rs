@@ -9,6 +9,38 @@ use async_trait::async_trait;
 use crate::error::Result;
 
 /// Looking before deploying. Changes nothing but the cache folder, which may be made.
+///
+/// ```
+/// # use faast_core::{Error, ErrorKind, Result, provider::{Checkup, Finding, ProviderTools, Verdict}};
+/// struct Lab {
+///     machines: usize,
+/// }
+///
+/// #[async_trait::async_trait]
+/// impl ProviderTools for Lab {
+///     async fn preflight(&self, checkup: &Checkup) -> Result<Vec<Finding>> {
+///         let (machines, asked) = (self.machines, checkup.concurrency.unwrap_or(1));
+///         let finding = if asked <= machines {
+///             Finding::good("quota", "machines", format!("{machines} machines are free"))
+///         } else {
+///             Finding::warning("quota", "machines", format!("{machines} of {asked} machines are free"))
+///                 .with_hint("ask for less `concurrency`, or wait longer")
+///         };
+///         Ok(vec![finding.with_fact("free", &machines)])
+///     }
+///     fn policy(&self, _: &Checkup) -> Result<String> {
+///         Err(Error::new(ErrorKind::Unsupported, "the lab has no permissions"))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// let findings = Lab { machines: 8 }.preflight(&Checkup::new().concurrency(20)).await?;
+/// let worst = findings.iter().map(|finding| finding.verdict).max(); // the worst comes last
+/// assert_eq!((worst, findings[0].facts["free"].as_str()), (Some(Verdict::Warning), "8"));
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait ProviderTools: Send + Sync {
     /// What [`Checkup::with`] and [`Checkup::without`] may name, each with what it means.

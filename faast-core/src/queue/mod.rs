@@ -21,6 +21,51 @@ use crate::provider::{InvokeError, Metering};
 /// A queue with answers, as its service lets it be read.
 ///
 /// What fails is tried again by the [`Desk`], and told: an implementation does neither.
+///
+/// ```
+/// # use std::{sync::{Arc, Mutex}, time::Duration};
+/// # use faast_core::{cost::Quantity, provider::{InvokeError, Metering, Ran, Runtime, RetryClass}};
+/// # use faast_core::queue::{Answers, Desk, Received};
+/// /// Numbers of requests, and their answers.
+/// #[derive(Debug, Default)]
+/// struct Mailbox(Mutex<Vec<(u64, String)>>);
+///
+/// #[async_trait::async_trait]
+/// impl Answers for Mailbox {
+///     type Record = String;
+///     type Refusal = String;
+///
+///     async fn receive(&self) -> Result<Received<String>, String> {
+///         tokio::time::sleep(Duration::from_millis(1)).await;
+///         let records = std::mem::take(&mut *self.0.lock().unwrap());
+///         let receipts = records.iter().map(|(id, _)| id.to_string()).collect();
+///         Ok(Received { records, receipts, used: None })
+///     }
+///     async fn acknowledge(&self, _: &[String]) -> Result<Option<Quantity>, String> {
+///         Ok(None) // they were taken out already, and it costs nothing
+///     }
+///     fn unclaimed(&self, _: String) -> Option<Metering> {
+///         Some(Metering::default())
+///     }
+///     fn lost(&self, refusal: &String) -> Option<InvokeError> {
+///         Some(InvokeError::new(RetryClass::Permanent, Ran::Maybe, refusal))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let runtime = Runtime::start()?;
+/// let desk = Desk::new(Mailbox::default(), 4);
+/// let worker = Arc::clone(&desk);
+/// let mut asked = desk.ask(&runtime, move |id| async move {
+///     worker.answers().0.lock().unwrap().push((id, "42".into())); // sent, and answered at once
+///     Ok(())
+/// })?;
+/// assert_eq!(asked.next().await?, "42");
+/// desk.close();
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Answers: fmt::Debug + Send + Sync + 'static {
     /// What comes for a request: its answer, or a part of it.

@@ -58,6 +58,26 @@ pub fn stage(include: &[String], exclude: &[String], root: &Path, into: &Path) -
 /// - An `exclude` takes away files, and folders with all that is in them; `**/*.tmp` does so at any depth.
 /// - Symbolic links are followed: their targets are taken along under the links' names.
 ///
+/// ```
+/// # use std::{fs, io};
+/// # use faast_core::{ErrorKind, stage::select};
+/// # let root = tempfile::tempdir()?;
+/// # fs::create_dir(root.path().join("data"))?;
+/// # for name in ["model.bin", "data/a.csv", "data/b.tmp"] {
+/// #     fs::write(root.path().join(name), "")?;
+/// # }
+/// // A folder with `model.bin`, `data/a.csv` and `data/b.tmp`.
+/// let (include, exclude) = (["model.bin".into(), "data".into()], ["**/*.tmp".into()]);
+/// let files = select(&include, &exclude, root.path()).map_err(io::Error::other)?;
+/// let paths: Vec<_> = files.iter().map(|file| file.path.to_string_lossy()).collect();
+/// assert_eq!(paths, ["data/a.csv", "model.bin"]);
+///
+/// // A pattern that chooses nothing is a mistake.
+/// let error = select(&["data/*.parquet".into()], &[], root.path()).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Config);
+/// # Ok::<(), io::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`ErrorKind::Config`] for a pattern that is malformed, that chooses nothing or that leads out of `root`, and for links

@@ -14,6 +14,15 @@ use crate::provider::{CleanupReport, CloudProvider, Deleted, Resource};
 const AT_ONCE: usize = 4;
 
 /// How far a deletion goes.
+///
+/// ```
+/// # use std::time::SystemTime;
+/// # use faast_core::stray::{Reach, State};
+/// let then = SystemTime::now();
+/// assert!(Reach::Expired.takes(State::Expired(then)) && !Reach::Expired.takes(State::Live(then)));
+/// assert!(Reach::LiveToo.takes(State::Live(then)));
+/// assert!(!Reach::LiveToo.takes(State::Unknown)); // what can't be read stays in any case
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reach {
     /// Only what has expired.
@@ -38,6 +47,28 @@ impl Reach {
 ///
 /// Within a deployment lower ranks go first; after one that can't be deleted the higher ranks stay, because the rest is
 /// found through them. Idempotent, and may be broken off at any moment.
+///
+/// ```
+/// # use std::{sync::Arc, time::SystemTime};
+/// # use faast_core::{cache::CacheFolder, provider::*, stray::{Query, Reach, delete, find}};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let home = tempfile::tempdir()?;
+/// # let cache = Arc::new(CacheFolder::at(home.path().join("memory")));
+/// # let (provider, id) = (faast_testkit::memory::Memory::new(), DeploymentId::random());
+/// # let cx = DeployContext::new(Arc::clone(&cache), id.clone(), Runtime::start()?);
+/// # let function = provider.deploy(&DeploySpec::new(id), &cx).await?;
+/// // A client has deployed, and lives.
+/// let found = find(&provider, &cache, &Query::default(), SystemTime::now()).await;
+/// assert_eq!(found.doomed(Reach::Expired).count(), 0);
+/// let doomed: Vec<_> = found.doomed(Reach::LiveToo).cloned().collect(); // to be shown, and asked about
+///
+/// let report = delete(&provider, &cache, &found, Reach::LiveToo).await;
+/// assert!(report.is_clean());
+/// assert_eq!(report.deleted, doomed);
+/// # Ok(())
+/// # }
+/// ```
 pub async fn delete(
     provider: &dyn CloudProvider,
     cache: &Arc<CacheFolder>,
@@ -48,11 +79,10 @@ pub async fn delete(
     for remains in &found.deployments {
         deletions.push(of_one(provider, cache, remains, reach, found.at));
     }
-    let reports: Vec<_> = futures_util::stream::iter(deletions).buffered(AT_ONCE).collect().await;
+    let mut reports = futures_util::stream::iter(deletions).buffered(AT_ONCE);
     let mut whole = CleanupReport::default();
-    for report in reports {
-        whole.deleted.extend(report.deleted);
-        whole.left.extend(report.left);
+    while let Some(report) = reports.next().await {
+        whole.append(report);
     }
     whole
 }

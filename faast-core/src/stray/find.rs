@@ -56,6 +56,29 @@ impl Query {
 /// Changes nothing.
 ///
 /// What can't be looked at is among [`Found::failures`], and does not keep the rest from being found.
+///
+/// ```
+/// # use std::{sync::Arc, time::Duration};
+/// # use faast_core::{cache::CacheFolder, provider::*, stray::{Query, State, find}};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let home = tempfile::tempdir()?;
+/// # let cache = Arc::new(CacheFolder::at(home.path().join("memory")));
+/// # let (provider, id) = (faast_testkit::memory::Memory::new(), DeploymentId::random());
+/// # let spec = DeploySpec::new(id.clone());
+/// # let cx = DeployContext::new(Arc::clone(&cache), id.clone(), Runtime::start()?);
+/// # let function = provider.deploy(&spec, &cx).await?;
+/// # let expires = spec.expires;
+/// // A client has deployed `id`, and was killed.
+/// let query = Query::default().deployment(id);
+/// let found = find(&provider, &cache, &query, expires).await;
+/// assert!(found.failures.is_empty()); // it could look everywhere
+/// let remains = &found.deployments[0];
+/// assert_eq!(remains.state(expires), State::Expired(expires));
+/// assert_eq!(remains.state(expires - Duration::from_secs(1)), State::Live(expires));
+/// # Ok(())
+/// # }
+/// ```
 pub async fn find(provider: &dyn CloudProvider, cache: &CacheFolder, query: &Query, now: SystemTime) -> Found {
     let mut search = Search { query, by_deployment: BTreeMap::new(), failures: Vec::new() };
     search.by_tags(provider).await;

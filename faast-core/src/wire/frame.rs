@@ -107,6 +107,23 @@ pub fn encode_event(event: &Event, out: &mut Vec<u8>) {
 /// The events in `bytes`, one after the other; payloads are slices of it.
 ///
 /// `bytes` holds whole events: a transport that may cut them in two needs lengths of its own around them.
+///
+/// ```
+/// # use faast_core::{ErrorKind, provider::{CallId, Event}, wire::frame};
+/// let returned = [1, 2].map(|id| Event::Returned { call: CallId(id) });
+/// let mut bytes = Vec::new();
+/// returned.iter().for_each(|event| frame::encode_event(event, &mut bytes));
+/// let events: Result<Vec<_>, _> = frame::decode_events(bytes.clone().into()).collect();
+/// assert_eq!(events?, returned);
+///
+/// // An event that is not whole is an error, and the end.
+/// bytes.pop();
+/// let mut cut = frame::decode_events(bytes.into());
+/// assert_eq!(cut.next().unwrap()?, returned[0]);
+/// assert_eq!(cut.next().unwrap().unwrap_err().kind(), ErrorKind::Decode);
+/// assert!(cut.next().is_none());
+/// # Ok::<(), faast_core::Error>(())
+/// ```
 pub fn decode_events(bytes: Bytes) -> Events {
     Events { bytes }
 }

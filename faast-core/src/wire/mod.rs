@@ -107,6 +107,19 @@ pub(crate) fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
 
 /// Decodes the value at the start of `input` and moves `input` behind it.
 ///
+/// ```
+/// # use faast_core::wire;
+/// let mut bytes = Vec::new();
+/// wire::encode("borrowed", &mut bytes)?;
+/// wire::encode(&[1, 2][..], &mut bytes)?;
+///
+/// let mut input = &bytes[..];
+/// assert_eq!(wire::decode_next::<String>(&mut input)?, "borrowed");
+/// assert_eq!(wire::decode_next::<Vec<i32>>(&mut input)?, [1, 2]);
+/// assert!(input.is_empty());
+/// # Ok::<(), faast_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Decode`](crate::ErrorKind::Decode) when there is no such value; `input` is then anywhere.

@@ -28,6 +28,15 @@ const MAX_DEPTH: u32 = 4;
 /// The argument that makes a process a worker: `faast-worker:<provider>:<pid of the client>:<depth>`.
 ///
 /// A plain word without dashes, because a test binary takes it as one more name to filter by.
+///
+/// ```
+/// # use faast_core::worker::Mark;
+/// let mark = Mark::for_child("lab");
+/// assert_eq!((mark.client, mark.depth), (std::process::id(), 1));
+/// // It goes among the worker's arguments, behind `launch_args()`; or into its environment.
+/// assert_eq!(Mark::parse(&mark.to_string()), Some(mark));
+/// assert_eq!(Mark::parse("lab"), None);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     /// Which provider started it.
@@ -94,6 +103,12 @@ pub fn launch_args() -> Vec<String> {
 ///
 /// `#[faast::main]` calls it before anything else; a program with a `main` of its own calls it first in `main`.
 /// Two functions registered under one name end the program here, with a message that shows both.
+///
+/// ```
+/// // In a worker, nothing behind this is reached.
+/// faast_core::worker::init();
+/// assert!(!faast_core::context().is_worker());
+/// ```
 pub fn init() {
     if let Err(error) = function::check_registry() {
         fail(&error);

@@ -1,8 +1,5 @@
 //! Google's own emulator of Pub/Sub, which pushes requests to workers and keeps their answers. It knows no IAM, which is
 //! answered before it, and brings no tokens.
-//!
-//! `a_timeout_ends_an_endless_loop` fails here and is not among the promises: the request is delivered again when the worker
-//! has ended itself, and the call ends as crashed instead of as timed out.
 
 use faast_core::provider::Mode;
 use faast_google::{Google, GoogleOptions as _};
@@ -49,6 +46,7 @@ faast_testkit::promises! { @tests
     every_result_arrives_once_under_its_index
     errors_come_back_as_their_type
     a_panic_fails_its_own_call_with_message_and_place
+    a_timeout_ends_an_endless_loop
     a_worker_of_another_build_is_refused
     every_attempt_is_metered
     cleanup_is_idempotent

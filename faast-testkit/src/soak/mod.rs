@@ -17,6 +17,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{env, str};
 
+use faast_core::provider::variable;
 use faast_core::{Call, Cloud, ErrorKind};
 
 pub use self::sample::{Sample, Slack, is_flat};
@@ -38,20 +39,20 @@ pub fn in_a_process(test: &str, place: &str) {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args([test, "--exact", "--nocapture"]).env(PLACE, place).env(HOME, home.path());
     let output = command.output().unwrap();
-    let text = str::from_utf8(&output.stdout).unwrap();
-    println!("soak, {test} at {place}\n{text}");
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    let said = str::from_utf8(&output.stdout).unwrap();
+    println!("soak, {test} at {place}\n{said}");
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Where this process works as a client; `None` in any other process.
 pub fn place() -> Option<String> {
-    env::var(PLACE).ok()
+    variable(PLACE)
 }
 
 /// Takes rounds, `rounds` at least and for as long as asked, with a sample after each; what is held has to stay flat.
 pub async fn rounds(rounds: usize, slack: Slack, mut round: impl AsyncFnMut(usize)) {
-    let home = PathBuf::from(env::var_os(HOME).unwrap());
-    let time = Duration::from_secs(env::var(SECONDS).map_or(0, |text| text.parse().unwrap()));
+    let home = PathBuf::from(variable(HOME).unwrap());
+    let time = Duration::from_secs(variable(SECONDS).map_or(0, |text| text.parse().unwrap()));
     let (since, mut samples) = (Instant::now(), Vec::new());
     while samples.len() < rounds || since.elapsed() < time {
         round(samples.len()).await;
