@@ -189,11 +189,11 @@ impl<'d> Segments<'d> {
         Ok(Vec::new())
     }
 
-    /// Where in the file is what will be at an address.
-    fn offset_of(&self, address: u64) -> Option<u64> {
+    /// What will be in memory from an address on, up to the end of its segment.
+    fn from(&self, address: u64) -> Option<&'d [u8]> {
         self.headers.iter().filter(|segment| segment.p_type(LE) == PT_LOAD).find_map(|segment| {
-            let within = address.checked_sub(segment.p_vaddr(LE))?;
-            (within < segment.p_filesz(LE)).then(|| segment.p_offset(LE).checked_add(within))?
+            let within = usize::try_from(address.checked_sub(segment.p_vaddr(LE))?).ok()?;
+            segment.data(LE, self.data).ok()?.get(within..).filter(|rest| !rest.is_empty())
         })
     }
 }
@@ -209,9 +209,8 @@ impl<'d> Strings<'d> {
     fn find(segments: &Segments<'d>, dynamic: &[&Dyn64<LittleEndian>]) -> Result<Self, Unreadable> {
         let address = values(dynamic, DT_STRTAB).next();
         let size = values(dynamic, DT_STRSZ).next().unwrap_or(0);
-        let bytes = address
-            .and_then(|address| segments.offset_of(address))
-            .and_then(|offset| segments.data.read_bytes_at(offset, size).ok());
+        let bytes =
+            address.and_then(|address| segments.from(address)).and_then(|names| names.read_bytes_at(0, size).ok());
         bytes.map(Self).ok_or(Unreadable::Damaged("it has no table of names"))
     }
 
@@ -228,7 +227,7 @@ fn text(bytes: &[u8]) -> Result<&str, Unreadable> {
     std::str::from_utf8(bytes).map_err(|_| Unreadable::Damaged("a name is no text"))
 }
 
-/// The list of libraries with a list of versions each. Every step leads forward in the file, so the lists end.
+/// The list of libraries with a list of versions each. Every step leads forward in the segment, so the lists end.
 fn version_needs<'d>(
     segments: &Segments<'d>,
     dynamic: &[&Dyn64<LittleEndian>],
@@ -236,14 +235,14 @@ fn version_needs<'d>(
 ) -> Result<Vec<Need<'d>>, Unreadable> {
     let damaged = || Unreadable::Damaged("the versions that it needs can't be read");
     let Some(address) = values(dynamic, DT_VERNEED).next() else { return Ok(Vec::new()) };
-    let mut at = segments.offset_of(address).ok_or_else(damaged)?;
-    let mut needs = Vec::new();
+    let list = segments.from(address).ok_or_else(damaged)?;
+    let (mut at, mut needs) = (0, Vec::new());
     for _ in 0..values(dynamic, DT_VERNEEDNUM).next().unwrap_or(0) {
-        let library: &Verneed<LittleEndian> = segments.data.read_at(at).map_err(|()| damaged())?;
+        let library: &Verneed<LittleEndian> = list.read_at(at).map_err(|()| damaged())?;
         let name = strings.get(library.vn_file.get(LE).into())?;
         let mut version_at = at + u64::from(library.vn_aux.get(LE));
         for _ in 0..library.vn_cnt.get(LE) {
-            let version: &Vernaux<LittleEndian> = segments.data.read_at(version_at).map_err(|()| damaged())?;
+            let version: &Vernaux<LittleEndian> = list.read_at(version_at).map_err(|()| damaged())?;
             needs.push(Need { library: name, version: strings.get(version.vna_name.get(LE).into())? });
             match version.vna_next.get(LE) {
                 0 => break,
@@ -266,12 +265,12 @@ fn version_offers<'d>(
 ) -> Result<Vec<&'d str>, Unreadable> {
     let damaged = || Unreadable::Damaged("the versions that it offers can't be read");
     let Some(address) = values(dynamic, DT_VERDEF).next() else { return Ok(Vec::new()) };
-    let mut at = segments.offset_of(address).ok_or_else(damaged)?;
-    let mut offers = Vec::new();
+    let list = segments.from(address).ok_or_else(damaged)?;
+    let (mut at, mut offers) = (0, Vec::new());
     for _ in 0..values(dynamic, DT_VERDEFNUM).next().unwrap_or(0) {
-        let version: &Verdef<LittleEndian> = segments.data.read_at(at).map_err(|()| damaged())?;
+        let version: &Verdef<LittleEndian> = list.read_at(at).map_err(|()| damaged())?;
         let name_at = at + u64::from(version.vd_aux.get(LE));
-        let name: &Verdaux<LittleEndian> = segments.data.read_at(name_at).map_err(|()| damaged())?;
+        let name: &Verdaux<LittleEndian> = list.read_at(name_at).map_err(|()| damaged())?;
         offers.push(strings.get(name.vda_name.get(LE).into())?);
         match version.vd_next.get(LE) {
             0 => break,

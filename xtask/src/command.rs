@@ -2,8 +2,9 @@
 //!
 //! Every other module names a command line; how it is started, and what its end means, is decided here.
 
+use std::env;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -105,10 +106,10 @@ impl std::fmt::Display for CommandLine {
     }
 }
 
-/// The root of the workspace.
+/// The root of the workspace. As cargo says it now: checkouts that share a target folder share this executable.
 pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_path_buf()
+    let here = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    here.parent().unwrap_or(&here).to_path_buf()
 }
 
 #[cfg(test)]

@@ -73,6 +73,18 @@ fn other_files_are_told_apart() {
     assert!(matches!(first(8, 0), Unreadable::Damaged(_)), "the segments are cut off");
 }
 
+#[test]
+fn what_lies_behind_a_segment_is_not_in_memory() {
+    let segments = Segments::read(header(&OWN).unwrap(), &OWN).unwrap();
+    let size = segments.dynamic().unwrap().iter().position(|entry| entry.d_tag.get(LE) == DT_STRSZ).unwrap();
+    let dynamic = segments.headers.iter().find(|it| it.p_type(LE) == object::elf::PT_DYNAMIC).unwrap();
+    let at = usize::try_from(dynamic.p_offset(LE)).unwrap() + size * size_of::<Dyn64<LittleEndian>>() + 8;
+    let mut bytes = OWN.clone();
+    bytes[at..at + 8].copy_from_slice(&(OWN.len() as u64 / 2).to_le_bytes());
+    assert_eq!(Elf::read(&bytes).unwrap_err(), Unreadable::Damaged("it has no table of names"));
+    assert!(!go_over(&bytes));
+}
+
 /// Does all that is done with the bytes of an executable; says whether it could be read.
 fn go_over(bytes: &[u8]) -> bool {
     let target = Target::new(Arch::of_this_machine().unwrap(), (2, 17));
