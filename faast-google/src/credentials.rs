@@ -18,6 +18,7 @@ use faast_core::provider::variable;
 use faast_core::{Error, ErrorKind, Result};
 use google_cloud_auth::credentials::idtoken::{self, IDTokenCredentials};
 use google_cloud_auth::credentials::{self as sdk, AccessTokenCredentials};
+use google_cloud_auth::errors::CredentialsError;
 use serde_json::Value;
 
 pub(crate) use self::metadata::MetadataServer;
@@ -234,7 +235,14 @@ impl Credentials {
 const LOG_IN: &str = "run `gcloud auth application-default login`, or let `GOOGLE_APPLICATION_CREDENTIALS` name the file of \
                       a service account's key";
 
-fn no_token(text: &str, error: google_cloud_auth::errors::CredentialsError) -> Error {
+const UNREACHABLE: &str =
+    "check the network and a proxy: whoever gives tokens could not be reached, or failed in passing";
+
+/// The SDK asks once, and keeps the error for ten seconds: whoever wants a token has to ask again if it passes.
+fn no_token(text: &str, error: CredentialsError) -> Error {
+    if error.is_transient() {
+        return Error::new(ErrorKind::Unavailable, text).with_source(error).with_hint(UNREACHABLE);
+    }
     Error::new(ErrorKind::Denied, text).with_source(error).with_hint(LOG_IN)
 }
 

@@ -19,14 +19,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use faast_core::control::{Steps, given_up};
 use faast_core::log::Channel;
 use faast_core::provider::{CloudFunction, DeployContext, DeploySpec, Mode};
-use faast_core::{Arch, Error, ErrorKind, Result};
+use faast_core::{Arch, CancelToken, Error, ErrorKind, Result};
 use faast_packer::{Image, Limits, PackOptions, Target};
 use serde_json::Value;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::check::{self, Size};
-use crate::classify::control::Cause;
+use crate::classify::control::{Cause, Refusal};
 use crate::clients::Clients;
 use crate::config::{Google, Settings};
 use crate::credentials::Secret;
@@ -34,6 +34,7 @@ use crate::estate::{Estate, Stop};
 use crate::function::{GoogleFunction, Way};
 use crate::invoke::{Entry, Invoker, Plan};
 use crate::queue::Queue;
+use crate::rest::again;
 use crate::service::{NewService, Ready};
 use crate::store::Store;
 use crate::{NAME, cleanup, cost, project, registry, service, topic};
@@ -207,7 +208,7 @@ async fn accounts(estate: &Estate, settings: &Settings, spec: &DeploySpec) -> Re
 /// Lets whoever deploys call the service, as soon as it is known to be made. Who may not say so may be allowed to call it
 /// all the same, by a role in the project: the first call tells.
 async fn let_callers_in(estate: &Estate, accounts: Option<&Accounts>, created: &Notify) -> Result<(), Stop> {
-    let caller = caller(&estate.clients).await;
+    let caller = caller(&estate.clients, &estate.halt).await;
     let emails = caller.iter().map(String::as_str).chain(accounts.map(|accounts| accounts.worker.as_str()));
     let members: Vec<_> = emails.map(project::member).collect();
     tokio::select! {
@@ -230,12 +231,15 @@ async fn let_callers_in(estate: &Estate, accounts: Option<&Accounts>, created: &
 }
 
 /// The e-mail address of whoever deploys: in the credentials, else in a token of theirs.
-async fn caller(clients: &Clients) -> Option<String> {
+async fn caller(clients: &Clients, halt: &CancelToken) -> Option<String> {
     if let Some(email) = clients.credentials.email() {
         return Some(email.to_owned());
     }
-    let token = clients.credentials.identity_token("https://run.googleapis.com").await.ok()?;
-    email_in(token.expose())
+    let token = again(clients.patience, halt, || async {
+        let token = clients.credentials.identity_token("https://run.googleapis.com").await;
+        token.map_err(|error| Refusal::no_token("run.routes.invoke", &error))
+    });
+    email_in(token.await.ok()?.expose())
 }
 
 /// The address in a token's claims, which are not checked: they are this side's own.

@@ -28,9 +28,10 @@ impl ProviderTools for Google {
         if let Some(region) = &checkup.region {
             settings.region = Some(region.clone());
         }
-        let wanted = Wanted::new(&settings, checkup)?;
+        let mut wanted = Wanted::new(&settings, checkup)?;
         let (tool, (mut findings, clients)) = tokio::join!(tool::find(), identity::find(&settings));
         if let Some(clients) = clients {
+            wanted.add_credentials(&clients.credentials, &clients.project);
             let (permissions, apis, quota) = tokio::join!(
                 permission::find(&clients, &wanted),
                 permission::find_apis(&clients, &wanted),

@@ -12,6 +12,7 @@ use faast_core::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
 use crate::config::Settings;
+use crate::credentials::Credentials;
 
 /// What a permission is needed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,12 +21,16 @@ pub(crate) enum Use {
     Deploy,
     /// calls that Google's IAM lets in: not with `invoker_secret`
     Invoke,
+    /// `invoker_secret`, and credentials that can't say who calls
+    Secret,
     /// queue mode
     Queue,
     /// arguments and results that go through a bucket
     Spill,
     /// `vpc`
     Vpc,
+    /// a quota project, and granted in that one
+    QuotaProject,
     /// prices of the day; without it the built-in table serves
     Prices,
     /// `faast cleanup`, `faast list`, garbage collection
@@ -69,6 +74,7 @@ pub(crate) const NEEDS: &[Need] = &[
     nice(Use::Deploy, "storage.buckets.update"),
     need(Use::Invoke, "run.routes.invoke"),
     nice(Use::Invoke, "run.services.setIamPolicy"),
+    need(Use::Secret, "run.services.setIamPolicy"),
     need(Use::Queue, "pubsub.subscriptions.consume"),
     need(Use::Queue, "pubsub.subscriptions.create"),
     need(Use::Queue, "pubsub.subscriptions.delete"),
@@ -87,6 +93,7 @@ pub(crate) const NEEDS: &[Need] = &[
     need(Use::Spill, "storage.buckets.create"),
     need(Use::Spill, "storage.buckets.delete"),
     need(Use::Spill, "storage.buckets.get"),
+    need(Use::Spill, "storage.buckets.list"),
     need(Use::Spill, "storage.buckets.update"),
     need(Use::Spill, "storage.objects.create"),
     need(Use::Spill, "storage.objects.delete"),
@@ -95,6 +102,7 @@ pub(crate) const NEEDS: &[Need] = &[
     need(Use::Vpc, "compute.networks.get"),
     need(Use::Vpc, "compute.subnetworks.get"),
     need(Use::Vpc, "compute.subnetworks.use"),
+    need(Use::QuotaProject, "serviceusage.services.use"),
     nice(Use::Collect, "artifactregistry.repositories.delete"),
     nice(Use::Collect, "artifactregistry.repositories.get"),
     nice(Use::Collect, "artifactregistry.repositories.list"),
@@ -123,6 +131,7 @@ pub(crate) const OPTIONS: &[(&str, &str)] = &[
     ("spill", "arguments or results above the limit of a request"),
     ("vpc", "workers in a network of one's own"),
     ("invoker_secret", "requests are let in by a secret, and not by IAM"),
+    ("quota_project", "another project pays for calls of Google's services"),
     ("gc", "without it: neither garbage collection nor `faast cleanup`"),
     ("prices", "without it: the built-in table of prices"),
     ("doctor", "without it: nothing that only `faast doctor` needs"),
@@ -137,17 +146,19 @@ pub(crate) struct Wanted {
 impl Wanted {
     /// What is set, with what the checkup adds and leaves out.
     pub(crate) fn new(settings: &Settings, checkup: &Checkup) -> Result<Self> {
-        let mut uses = BTreeSet::from([Use::Deploy, Use::Invoke, Use::Prices, Use::Collect, Use::Doctor]);
-        uses.extend(settings.vpc.is_some().then_some(Use::Vpc));
+        let uses = BTreeSet::from([Use::Deploy, Use::Invoke, Use::Prices, Use::Collect, Use::Doctor]);
+        let mut wanted = Self { uses };
+        wanted.uses.extend(settings.vpc.is_some().then_some(Use::Vpc));
         if settings.invoker_secret {
-            uses.remove(&Use::Invoke);
+            wanted.let_in_by_secret();
         }
         for option in &checkup.with {
             match option.as_str() {
-                "queue" => uses.insert(Use::Queue),
-                "spill" => uses.insert(Use::Spill),
-                "vpc" => uses.insert(Use::Vpc),
-                "invoker_secret" => uses.remove(&Use::Invoke),
+                "queue" => wanted.uses.insert(Use::Queue),
+                "spill" => wanted.uses.insert(Use::Spill),
+                "vpc" => wanted.uses.insert(Use::Vpc),
+                "invoker_secret" => wanted.let_in_by_secret(),
+                "quota_project" => wanted.uses.insert(Use::QuotaProject),
                 other => return Err(unknown(other)),
             };
         }
@@ -158,9 +169,26 @@ impl Wanted {
                 "doctor" => Use::Doctor,
                 other => return Err(unknown(other)),
             };
-            uses.remove(&left_out);
+            wanted.uses.remove(&left_out);
         }
-        Ok(Self { uses })
+        Ok(wanted)
+    }
+
+    /// What the credentials need besides: those that can't say who calls have a secret, and some name a project that pays.
+    /// Whether another project than this one lets itself be used, each call tells.
+    pub(crate) fn add_credentials(&mut self, credentials: &Credentials, project: &str) {
+        if !credentials.can_identify() {
+            self.let_in_by_secret();
+        }
+        if credentials.quota_project() == Some(project) {
+            self.uses.insert(Use::QuotaProject);
+        }
+    }
+
+    /// Who turns the check of callers off changes who may call.
+    fn let_in_by_secret(&mut self) -> bool {
+        self.uses.remove(&Use::Invoke);
+        self.uses.insert(Use::Secret)
     }
 
     /// The permissions, each once. One that anything can't do without is not spare.

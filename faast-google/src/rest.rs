@@ -5,6 +5,7 @@
 //! here. Every call may be made twice: names are fixed, so that what a lost answer made is found as already there.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -56,13 +57,24 @@ pub(crate) const ASKING: Patience = Patience {
     attempt: Duration::from_secs(8),
 };
 
-/// Makes a call, and again while it is refused for what passes.
-pub(crate) async fn again<T, F>(patience: Patience, halt: &CancelToken, call: impl FnMut() -> F) -> Result<T, Refusal>
+/// Makes a call, and again while it is refused for what passes. The last refusal knows whether an attempt before it may have
+/// had its effect.
+pub(crate) async fn again<T, F>(
+    patience: Patience,
+    halt: &CancelToken,
+    mut call: impl FnMut() -> F,
+) -> Result<T, Refusal>
 where
     F: Future<Output = Result<T, Refusal>>,
 {
     let pauses = Pauses::new(patience.pauses, Rng::new());
-    faast_core::control::again(&RealTime::start(), pauses, halt, Refusal::passes, call).await
+    let maybe_done = AtomicBool::new(false);
+    let attempt = || {
+        let made = call();
+        async { made.await.inspect_err(|refusal| _ = maybe_done.fetch_or(refusal.maybe_done(), Ordering::Relaxed)) }
+    };
+    let made = faast_core::control::again(&RealTime::start(), pauses, halt, Refusal::passes, attempt).await;
+    made.map_err(|refusal| refusal.after(maybe_done.load(Ordering::Relaxed)))
 }
 
 /// Calls services. Cheap to clone.
@@ -235,5 +247,34 @@ impl Call {
     fn unreachable(&self, error: reqwest::Error) -> Refusal {
         let unsent = error.is_connect() || error.is_builder();
         Refusal::unreachable(self.action, chain(&error.without_url()), unsent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CREATE: &str = "pubsub.topics.create";
+
+    /// What is known of a creation after these refusals, one after the other; the last one comes again and again.
+    async fn maybe_done(refusals: &[fn() -> Refusal]) -> bool {
+        let (first, total) = (Duration::from_millis(1), Duration::from_millis(20));
+        let pauses = Backoff { first, factor: 1.0, most: first, total };
+        let mut attempts = 0;
+        let call = || {
+            let refusal = refusals[attempts.min(refusals.len() - 1)]();
+            attempts += 1;
+            async { Err::<(), _>(refusal) }
+        };
+        again(Patience { pauses, attempt: ATTEMPT }, &CancelToken::new(), call).await.unwrap_err().maybe_done()
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_was_lost_is_remembered_whatever_comes_after_it() {
+        let lost = || Refusal::told(CREATE, Told { status: 503, ..Told::default() });
+        let unsent = || Refusal::unreachable(CREATE, "no route", true);
+        let denied = || Refusal::told(CREATE, Told { status: 403, ..Told::default() });
+        assert!(maybe_done(&[lost, unsent]).await && maybe_done(&[unsent, lost, denied]).await);
+        assert!(!maybe_done(&[unsent]).await && !maybe_done(&[unsent, denied]).await);
     }
 }

@@ -126,7 +126,7 @@ impl Store {
         self.bill.read(0);
         match self.call("storage.objects.get", Method::GET, &self.object(NOBODYS)).send().await {
             Err(refusal) if refusal.text().contains(NO_BUCKET) => self.make().await,
-            Err(refusal) if refusal.maybe_done() => Err(refusal),
+            Err(refusal) if refusal.passes() => Err(refusal),
             // Writing will say more.
             Err(refusal) if refusal.cause() == Cause::Denied => Ok(()),
             _ => {

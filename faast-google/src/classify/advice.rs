@@ -2,6 +2,9 @@
 
 use super::control::{Cause, Told};
 
+/// What somebody needs in the project that pays for calls of theirs.
+const USE: &str = "serviceusage.services.use";
+
 /// The advice for a refused action.
 pub(crate) fn what_to_do(action: &str, cause: Cause, told: &Told) -> String {
     match cause {
@@ -14,6 +17,11 @@ pub(crate) fn what_to_do(action: &str, cause: Cause, told: &Told) -> String {
         Cause::BadCredentials => {
             "the token was not accepted: log in again, and look at `GOOGLE_APPLICATION_CREDENTIALS`".into()
         }
+        // Storage has no reason for it, and names the permission.
+        Cause::Denied if told.reason == "USER_PROJECT_DENIED" || told.text.contains(USE) => format!(
+            "allow `{USE}` in the project that pays for these calls, which `GOOGLE_CLOUD_QUOTA_PROJECT` or the credentials \
+             name, or name another one: `gcloud auth application-default set-quota-project`"
+        ),
         Cause::Denied => {
             let permission = told.permission.as_deref().unwrap_or(action);
             format!(

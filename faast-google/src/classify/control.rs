@@ -4,10 +4,12 @@
 //! that a user reads; not for retrying, which `rest.rs` and `service.rs` do. Google's services write their errors in four
 //! ways, and [`Told::read`] reads them all. Invariant: what a user reads holds nothing secret.
 
+use std::error::Error as _;
 use std::fmt;
 
 use faast_core::control::chain;
 use faast_core::{Error, ErrorKind};
+use google_cloud_gax::error::CredentialsError;
 use google_cloud_gax::error::rpc::StatusDetails;
 use serde_json::Value;
 
@@ -159,6 +161,8 @@ struct Inner {
     told: Told,
     /// Nothing left this machine.
     unsent: bool,
+    /// An attempt before this one may have had its effect.
+    maybe_before: bool,
 }
 
 /// Gives a result of the SDK its meaning.
@@ -177,27 +181,36 @@ impl Refusal {
     /// What a service refused.
     pub(crate) fn told(action: &'static str, told: Told) -> Self {
         let cause = cause_of(&told);
-        Self(Box::new(Inner { action, cause, told, unsent: false }))
+        Self(Box::new(Inner { action, cause, told, unsent: false, maybe_before: false }))
     }
 
     /// A call that did not get through.
     pub(crate) fn unreachable(action: &'static str, text: impl Into<String>, unsent: bool) -> Self {
         let told = Told { text: text.into(), ..Told::default() };
-        Self(Box::new(Inner { action, cause: Cause::Unreachable, told, unsent }))
+        Self(Box::new(Inner { action, cause: Cause::Unreachable, told, unsent, maybe_before: false }))
     }
 
     /// An answer that can't be read.
     pub(crate) fn unreadable(action: &'static str, text: impl Into<String>) -> Self {
         let told = Told { text: format!("the answer can't be read: {}", text.into()), ..Told::default() };
-        Self(Box::new(Inner { action, cause: Cause::Unavailable, told, unsent: false }))
+        Self(Box::new(Inner { action, cause: Cause::Unavailable, told, unsent: false, maybe_before: false }))
     }
 
-    /// A call for which there was no token.
+    /// A call for which there was no token. Where it comes from may be out of reach for a moment.
     pub(crate) fn no_token(action: &'static str, error: &Error) -> Self {
         let text = chain(error);
+        if error.kind() == ErrorKind::Unavailable {
+            return Self::unreachable(action, text, true);
+        }
         let ended = ["invalid_grant", "expired", "invalid_rapt"].iter().any(|word| text.contains(word));
         let cause = if ended { Cause::ExpiredToken } else { Cause::NoCredentials };
-        Self(Box::new(Inner { action, cause, told: Told { text, ..Told::default() }, unsent: true }))
+        Self(Box::new(Inner {
+            action,
+            cause,
+            told: Told { text, ..Told::default() },
+            unsent: true,
+            maybe_before: false,
+        }))
     }
 
     fn of_sdk(action: &'static str, error: &google_cloud_gax::error::Error) -> Self {
@@ -205,8 +218,10 @@ impl Refusal {
             return Self::told(action, told);
         }
         if error.is_authentication() {
-            let told = Error::new(ErrorKind::Denied, chain(error));
-            return Self::no_token(action, &told);
+            let source = error.source().and_then(|source| source.downcast_ref::<CredentialsError>());
+            let passes = source.is_some_and(CredentialsError::is_transient);
+            let kind = if passes { ErrorKind::Unavailable } else { ErrorKind::Denied };
+            return Self::no_token(action, &Error::new(kind, chain(error)));
         }
         Self::unreachable(action, chain(error), error.is_connect())
     }
@@ -238,7 +253,14 @@ impl Refusal {
 
     /// Whether the call may have had its effect all the same: its last attempt, or one before it.
     pub(crate) fn maybe_done(&self) -> bool {
-        !self.0.unsent && self.passes()
+        self.0.maybe_before || !self.0.unsent && self.passes()
+    }
+
+    /// The same refusal, after others that may have had an effect, or may not.
+    #[must_use]
+    pub(crate) fn after(mut self, maybe_done: bool) -> Self {
+        self.0.maybe_before |= maybe_done;
+        self
     }
 
     /// Takes texts out of what is shown: services repeat values that they refuse, and those may be secret.

@@ -194,10 +194,10 @@ pub(crate) fn timeout_not_deployed(asked: Duration, deployed: Duration) -> Invok
         .hint("set `.timeout(..)` on the builder to the longest one that is needed")
 }
 
-/// There is no token. Where it comes from may be out of reach for a moment.
+/// There is no token. Where it comes from may be out of reach for a moment, and then for all calls alike.
 pub(crate) fn no_token(error: Error) -> InvokeError {
     let passing = error.kind() == ErrorKind::Unavailable;
-    let class = if passing { RetryClass::Transient } else { RetryClass::Permanent };
+    let class = if passing { RetryClass::Unreachable } else { RetryClass::Permanent };
     let message = format!("no token says who calls: {}", chain(&error));
     InvokeError::new(class, Ran::No, message).kind(error.kind()).source(error)
 }

@@ -25,7 +25,7 @@ pub(super) const LIST: [(&str, &str, f64); 9] = [
 const TIER_2: [(&str, f64); 2] = [(CPU, 0.000_033_6), (MEMORY, 0.000_003_5)];
 
 /// Regions of tier 1.
-const REGIONS_1: [&str; 18] = [
+const REGIONS_1: [&str; 19] = [
     "asia-east1",
     "asia-northeast1",
     "asia-northeast2",
@@ -43,6 +43,7 @@ const REGIONS_1: [&str; 18] = [
     "us-east1",
     "us-east4",
     "us-east5",
+    "us-south1",
     "us-west1",
 ];
 
@@ -100,6 +101,7 @@ mod tests {
         is("us-central1", 0.000_024, false);
         is("europe-west3", 0.000_033_6, false);
         is("us-west4", 0.000_033_6, false);
+        is("us-south1", 0.000_024, false);
         is("mars-north1", 0.000_033_6, true);
     }
 

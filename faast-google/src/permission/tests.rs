@@ -59,8 +59,18 @@ fn options_add_and_leave_out_what_only_they_need() {
     assert_eq!(queue.get("run.services.setIamPolicy"), Some(&false), "workers' account has to be let in");
     let secret = wanted(&Checkup::new().with("invoker_secret").without("gc").without("doctor")).needs();
     assert!(!secret.contains_key("run.routes.invoke") && !secret.contains_key("run.services.list"));
+    assert_eq!(secret.get("run.services.setIamPolicy"), Some(&false), "IAM is turned off for the service");
     let error = Wanted::new(&Settings::default(), &Checkup::new().with("lambda")).unwrap_err();
     assert!(error.hint().is_some_and(|hint| hint.contains("invoker_secret")));
+}
+
+#[test]
+fn credentials_that_can_not_say_who_calls_need_what_the_secret_needs() {
+    let mut wanted = Wanted::new(&Settings::default(), &Checkup::new()).unwrap();
+    wanted.add_credentials(&Credentials::anonymous(), "p1");
+    let needs = wanted.needs();
+    assert_eq!(needs.get("run.services.setIamPolicy"), Some(&false));
+    assert!(!needs.contains_key("run.routes.invoke") && !needs.contains_key("serviceusage.services.use"));
 }
 
 #[test]

@@ -2,11 +2,12 @@
 //! anywhere without a good token.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use faast_core::Builder;
 use faast_google::{Google, GoogleOptions as _, private};
-use faast_testkit::emulator_google::{GoogleEmulator, Identity, PROJECT, REGION};
+use faast_testkit::emulator_google::{GoogleEmulator, Identity, Moment, PROJECT, REGION, Then};
 use faast_testkit::tap::Tap;
 use serde_json::{Value, json};
 
@@ -54,6 +55,23 @@ async fn deploys_and_calls(google: &GoogleEmulator, builder: Builder<Google>) {
 #[tokio::test]
 async fn a_developers_own_login_is_let_in() {
     let google = strict();
+    deploys_and_calls(&google, on(&google.endpoint(), login(&google))).await;
+}
+
+/// The trap: the SDK asks once for a token, and keeps the error for ten seconds.
+#[tokio::test]
+async fn a_token_that_is_not_given_in_passing_fails_neither_a_deployment_nor_a_call() {
+    let google = strict();
+    let (given, is_made) = (AtomicUsize::new(0), AtomicBool::new(false));
+    google.on_call(move |call, moment| {
+        is_made.fetch_or(call.action == "CreateService", Ordering::Relaxed);
+        if call.action != "Token" || moment != Moment::Before {
+            return Then::Go;
+        }
+        // The first ones are for the control plane, and the one after the service was made is for its calls.
+        let is_first = given.fetch_add(1, Ordering::Relaxed) < 2;
+        if is_first || is_made.swap(false, Ordering::Relaxed) { Then::Drop } else { Then::Go }
+    });
     deploys_and_calls(&google, on(&google.endpoint(), login(&google))).await;
 }
 

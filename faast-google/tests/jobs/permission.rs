@@ -26,12 +26,14 @@ use super::credentials::{login, on};
 type Act = for<'a> fn(&'a Job) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// The options of a run, as the command line has them, and what is done with them.
-const RUNS: [(&[&str], Act); 5] = [
+const RUNS: [(&[&str], Act); 7] = [
     (&[], |job| Box::pin(job.plain(Mode::Https, |builder| builder))),
     (&[], |job| Box::pin(job.that_nobody_cleans_up())),
     (&["queue"], |job| Box::pin(job.plain(Mode::Queue, |builder| builder))),
     (&["spill"], |job| Box::pin(job.with_large_values())),
     (&["vpc"], |job| Box::pin(job.plain(Mode::Https, |builder| builder.vpc("net", "subnet")))),
+    (&["invoker_secret"], |job| Box::pin(job.plain(Mode::Https, |builder| builder.invoker_secret()))),
+    (&["quota_project"], |job| Box::pin(job.that_another_project_pays())),
 ];
 
 const DEAD: &str = "6a1f0d1e-8a0e-4c5e-9a53-0d4b7f3a2c11";
@@ -47,7 +49,7 @@ impl Job {
 
     /// Each answer to a creation is lost once, so that what is there has to be recognised.
     fn lose_answers(&self) {
-        let creations = ["CreateRepository", "CreateService", "CreateTopic", "CreateSubscription", "CreateBucket"];
+        let creations = ["CreateRepository", "CreateService", "CreateTopic", "CreateSubscription", "InsertBucket"];
         let lost = creations.map(|action| (action, AtomicUsize::new(0)));
         self.0.on_call(move |call, moment| {
             let of_this = lost.iter().find(|(action, _)| *action == call.action);
@@ -79,6 +81,14 @@ impl Job {
         assert_eq!(self.0.leftovers(), [""; 0]);
     }
 
+    /// The permissions that whoever deploys needed.
+    fn asked(&self) -> BTreeSet<String> {
+        // What workers and Pub/Sub ask for is the account's that they run as.
+        let mine = self.0.permissions().into_iter().filter(|permission| permission.caller != SERVICE_ACCOUNT);
+        // As refusals spell it.
+        mine.map(|permission| permission.action.replace("serviceaccounts", "serviceAccounts")).collect()
+    }
+
     /// Deploys, calls, renews, cleans up, and asks the doctor.
     async fn plain(&self, mode: Mode, options: impl FnOnce(Builder<Google>) -> Builder<Google>) {
         let function = self.deploy(mode, options).await;
@@ -87,6 +97,13 @@ impl Job {
         function.renew(SystemTime::now() + Duration::from_hours(24)).await.unwrap();
         self.cleaned(function).await;
         self.provider(|builder| builder).tools().unwrap().preflight(&Checkup::new()).await.unwrap();
+    }
+
+    async fn that_another_project_pays(&self) {
+        let mut credentials = login(&self.0);
+        credentials["quota_project_id"] = "the-one-that-pays".into();
+        let google = on(&self.0.endpoint(), credentials).provider_mut().clone();
+        google.tools().unwrap().preflight(&Checkup::new()).await.unwrap();
     }
 
     async fn that_nobody_cleans_up(&self) {
@@ -127,7 +144,10 @@ impl Job {
 
 /// The permissions of the role for these options.
 fn printed(options: &[&str]) -> BTreeSet<String> {
-    let checkup = options.iter().fold(Checkup::new(), |checkup, option| checkup.with(*option));
+    role(options.iter().fold(Checkup::new(), |checkup, option| checkup.with(*option)))
+}
+
+fn role(checkup: Checkup) -> BTreeSet<String> {
     let role: Value = serde_json::from_str(&Google::new().tools().unwrap().policy(&checkup).unwrap()).unwrap();
     let permissions = role["includedPermissions"].as_array().unwrap().iter();
     permissions.map(|permission| permission.as_str().unwrap().to_owned()).collect()
@@ -140,11 +160,7 @@ async fn the_printed_role_is_enough_for_each_use_and_every_permission_in_it_is_a
     for (options, act) in RUNS {
         let job = Job(GoogleEmulator::builder().identity(Identity::Required).start());
         act(&job).await;
-        // What workers and Pub/Sub ask for is the account's that they run as.
-        let mine = job.0.permissions().into_iter().filter(|permission| permission.caller != SERVICE_ACCOUNT);
-        // As refusals spell it.
-        let spelled = |action: String| action.replace("serviceaccounts", "serviceAccounts");
-        let asked: BTreeSet<_> = mine.map(|permission| spelled(permission.action)).collect();
+        let asked = job.asked();
         let role = printed(options);
         assert_eq!(asked.difference(&role).collect::<Vec<_>>(), [""; 0], "{options:?}: asked for, and not printed");
         let beyond: Vec<_> = role.difference(&plain).filter(|action| !asked.contains(*action)).collect();
@@ -153,4 +169,13 @@ async fn the_printed_role_is_enough_for_each_use_and_every_permission_in_it_is_a
     }
     let all = printed(&["queue", "spill", "vpc"]);
     assert_eq!(all.difference(&asked_by_any).collect::<Vec<_>>(), [""; 0], "printed, and never asked for");
+}
+
+/// The answer to the creation of the bucket is lost, which looks as if the other side had made it.
+#[tokio::test]
+async fn whose_a_bucket_is_that_the_other_side_has_made_may_be_looked_up() {
+    let job = Job(GoogleEmulator::builder().identity(Identity::Required).start());
+    job.with_large_values().await;
+    let role = role(Checkup::new().with("spill").without("gc").without("doctor").without("prices"));
+    assert_eq!(job.asked().difference(&role).collect::<Vec<_>>(), [""; 0], "asked for, and not printed");
 }

@@ -80,6 +80,16 @@ async fn a_login_that_has_ended_is_said_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_project_that_pays_and_may_not_be_used_is_told_from_a_permission_of_the_call() {
+    let text = "Caller does not have required permission to use project the-one-that-pays. Grant the caller the \
+                roles/serviceusage.serviceUsageConsumer role.";
+    let facts = json!({ "consumer": "projects/the-one-that-pays", "service": "artifactregistry.googleapis.com" });
+    let fault = Fault::reason(403, "PERMISSION_DENIED", text, "USER_PROJECT_DENIED", &facts);
+    let error = Rig::failing("CreateRepository", fault).await.refused(|builder| builder).await;
+    says(&error, ErrorKind::Denied, "the-one-that-pays", "allow `serviceusage.services.use` in the project that pays");
+}
+
+#[tokio::test]
 async fn nothing_secret_is_shown() {
     let rig = Rig::new().await;
     let google = rig.provider(GoogleOptions::invoker_secret);

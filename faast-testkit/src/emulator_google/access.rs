@@ -12,12 +12,18 @@ use super::state::Shared;
 use super::{PROJECT_NUMBER, SERVICE_ACCOUNT};
 use crate::emulator::call::Permission;
 
+/// What it takes to have a project pay for a request.
+const USE: &str = "serviceusage.services.use";
+
 /// Lets a request to an API go on, or says why not.
 pub(super) fn check(emulator: &Shared, request: &ApiRequest) -> Result<(), ApiError> {
     let Some((api, title)) = request.route.service.api() else { return Ok(()) };
     let caller = caller(emulator, request)?;
     if request.route.service != Service::Usage && !emulator.state().project.is_enabled(api) {
         return Err(disabled(request, api, title));
+    }
+    if let Some(project) = request.header("x-goog-user-project") {
+        authorize(emulator, request, &caller, USE, &format!("projects/{project}"))?;
     }
     match request.route.permission {
         Some(permission) => authorize(emulator, request, &caller, permission, &request.route.resource()),
@@ -112,6 +118,9 @@ fn denied(request: &ApiRequest, caller: &str, permission: &str, resource: &str) 
         let text = format!("Permission '{permission}' denied on service account {account} (or it may not exist).");
         return permission_denied(&text, permission, resource);
     }
+    if permission == USE && request.route.service != Service::Storage {
+        return user_project_denied(resource);
+    }
     match request.route.service {
         Service::Storage => ApiError::storage(
             403,
@@ -144,6 +153,18 @@ fn denied(request: &ApiRequest, caller: &str, permission: &str, resource: &str) 
 fn permission_denied(text: &str, permission: &str, resource: &str) -> ApiError {
     let metadata = json!({ "permission": permission, "resource": resource });
     ApiError::new(403, "PERMISSION_DENIED", text).info("IAM_PERMISSION_DENIED", "iam.googleapis.com", &metadata)
+}
+
+fn user_project_denied(project: &str) -> ApiError {
+    let id = project.trim_start_matches("projects/");
+    let text = format!(
+        "Caller does not have required permission to use project {id}. Grant the caller the \
+         roles/serviceusage.serviceUsageConsumer role, or a custom role with the {USE} permission, by visiting \
+         https://console.developers.google.com/iam-admin/iam/project?project={id} and then retry. Propagation of the new \
+         permission may take a few minutes."
+    );
+    let metadata = json!({ "consumer": project });
+    ApiError::new(403, "PERMISSION_DENIED", text).info("USER_PROJECT_DENIED", "googleapis.com", &metadata)
 }
 
 fn disabled(request: &ApiRequest, api: &str, title: &str) -> ApiError {
