@@ -7,6 +7,8 @@ use bytes::Bytes;
 use faast_core::Result;
 use faast_core::log::Channel;
 
+use crate::backoff::while_passing;
+use crate::classify::control::Cause;
 use crate::estate::{Estate, Stop};
 use crate::resource::Kind;
 
@@ -38,7 +40,9 @@ pub(crate) async fn upload(estate: &Estate, archive: Bytes) -> Result<Code, Stop
     }
     estate.go_on()?;
     estate.intend(Kind::Bucket);
-    estate.store.make().await.map_err(|refusal| estate.refused(Kind::Bucket, refusal))?;
+    // An attempt whose answer was lost may still be at it.
+    let made = while_passing(&[Cause::Busy], &estate.halt, || estate.store.make()).await;
+    made.map_err(|refusal| estate.refused(Kind::Bucket, refusal))?;
     estate.go_on()?;
     estate.store.upload(KEY, archive).await?;
     Ok(Code::Stored)

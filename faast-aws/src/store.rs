@@ -185,6 +185,8 @@ impl Store {
     fn refused<T>(&self, refusal: Refusal) -> Step<T, Error> {
         let passes = match refusal.cause() {
             Cause::Denied => Instant::now() < self.rights_known,
+            // Another worker makes it at this moment.
+            Cause::Busy => true,
             // It was made a moment ago, and not all of S3 knows; or nobody could look before, and the next step makes it.
             _ => refusal.code() == NO_BUCKET,
         };

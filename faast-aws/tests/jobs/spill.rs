@@ -368,3 +368,16 @@ async fn a_planted_object_is_refused_by_its_hash() {
     cloud.cleanup().await.unwrap();
     assert_eq!(aws.leftovers(), Vec::<String>::new());
 }
+
+/// Each worker finds no bucket, and only one of them makes it: the others are told that it is being made.
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_that_make_the_bucket_at_the_same_time_do_not_fail() {
+    let aws = AwsEmulator::builder().bucket_creation(Duration::from_millis(1500)).start();
+    let cloud = on(&aws.endpoint()).concurrency(4).retries(0).deploy().await.unwrap();
+    let results = cloud.map((0..4).map(|seed| noise::call(seed, LARGE))).try_collect().await.unwrap();
+    assert!((0..4).zip(results).all(|(seed, result)| result == noise_of(seed, LARGE)), "other bytes came back");
+    let aborted = |call: &ApiCall| call.error.as_deref() == Some("OperationAborted");
+    assert!(aws.calls().iter().any(aborted), "none of them came too late");
+    cloud.cleanup().await.unwrap();
+    assert_eq!(aws.leftovers(), Vec::<String>::new());
+}

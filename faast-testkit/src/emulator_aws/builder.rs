@@ -24,6 +24,8 @@ pub(super) struct Settings {
     pub(super) caller_rate: Option<u32>,
     /// How old a role is before Lambda can assume it.
     pub(super) role_propagation: Duration,
+    /// How long a new bucket is being made.
+    pub(super) bucket_creation: Duration,
     /// How long a new function is `Pending`.
     pub(super) activation: Duration,
     /// The longest time for initialisation before it starts over.
@@ -59,6 +61,7 @@ impl Default for Settings {
             control_plane_rate: None,
             caller_rate: None,
             role_propagation: Duration::ZERO,
+            bucket_creation: Duration::ZERO,
             activation: Duration::ZERO,
             init_limit: Duration::from_secs(10),
             event_retry_delay: Duration::from_millis(100),
@@ -119,6 +122,14 @@ impl AwsEmulatorBuilder {
     /// How old a role must be before Lambda can assume it; zero by default.
     pub fn role_propagation(mut self, delay: Duration) -> Self {
         self.settings.role_propagation = delay;
+        self
+    }
+
+    /// How long a new bucket is being made; zero by default.
+    ///
+    /// So long objects find no bucket, and whoever makes it too is refused: `OperationAborted`.
+    pub fn bucket_creation(mut self, delay: Duration) -> Self {
+        self.settings.bucket_creation = delay;
         self
     }
 

@@ -1,14 +1,17 @@
 //! Objects: bodies in chunks with trailing checksums, buckets in hosts, and regions.
 
+use std::time::Duration;
+
 use faast_testkit::emulator_aws::AwsEmulator;
 use faast_testkit::http::Answer;
 
 use crate::client::{Ask, Told as _};
 
+const LOCATION: &str = "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+                        <LocationConstraint>us-west-2</LocationConstraint></CreateBucketConfiguration>";
+
 fn create_bucket(aws: &AwsEmulator) {
-    let body = "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>us-west-2\
-                </LocationConstraint></CreateBucketConfiguration>";
-    assert_eq!(Ask::new("s3", "PUT", "/faast-1", body).send_to(aws).status, 200);
+    assert_eq!(Ask::new("s3", "PUT", "/faast-1", LOCATION).send_to(aws).status, 200);
 }
 
 fn put_in_chunks(aws: &AwsEmulator, checksum: &str, length: &str) -> Answer {
@@ -51,4 +54,17 @@ fn a_bucket_of_another_region_is_elsewhere() {
     let answer = elsewhere.send_to(&aws);
     assert_eq!((answer.refusal().0, answer.refusal().1.as_str()), (301, "PermanentRedirect"));
     assert_eq!(answer.header("x-amz-bucket-region"), Some("us-west-2"), "{answer:?}");
+}
+
+#[test]
+fn who_makes_a_bucket_that_is_being_made_is_refused_and_objects_do_not_find_it() {
+    let aws = AwsEmulator::builder().bucket_creation(Duration::from_mins(1)).start();
+    create_bucket(&aws);
+    let again = || Ask::new("s3", "PUT", "/faast-1", LOCATION).send_to(&aws);
+    assert_eq!((again().refusal().0, again().refusal().1.as_str()), (409, "OperationAborted"));
+    let put = || Ask::new("s3", "PUT", "/faast-1/a", "text").send_to(&aws);
+    assert_eq!((put().refusal().0, put().refusal().1.as_str()), (404, "NoSuchBucket"));
+    aws.advance(Duration::from_secs(61));
+    assert_eq!((again().refusal().0, again().refusal().1.as_str()), (409, "BucketAlreadyOwnedByYou"));
+    assert_eq!(put().status, 200);
 }

@@ -17,6 +17,7 @@ use self::bucket::Bucket;
 use super::iam::authorize;
 use super::protocol::{ApiError, ApiRequest, Reply, decode};
 use super::state::Shared;
+use crate::emulator::clock::as_ms;
 
 /// Everything of this service.
 #[derive(Debug, Default)]
@@ -151,6 +152,16 @@ pub(super) fn handle(emulator: &Shared, request: &ApiRequest) -> Result<Reply, A
         "GET" | "HEAD" if !request.action.starts_with("List") => state.bill.storage_reads += 1,
         _ => state.bill.storage_writes += 1,
     }
+    let being_made = state
+        .s3
+        .buckets
+        .get(&place.bucket)
+        .is_some_and(|bucket| now_ms < bucket.created_ms.saturating_add(as_ms(emulator.settings.bucket_creation)));
+    match request.action.as_str() {
+        "CreateBucket" if being_made => return Err(conflicting(&place.bucket)),
+        "PutObject" | "GetObject" if being_made => return Err(no_bucket(&place.bucket)),
+        _ => {}
+    }
     let reply = carry_out(&mut state.s3, request, &place, now_ms)?;
     if request.action == "GetObject" {
         let length = reply.headers.iter().find(|(name, _)| name == "content-length");
@@ -227,6 +238,12 @@ const NAMESPACE: &str = "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
 
 fn no_bucket(name: &str) -> ApiError {
     ApiError::new(404, "NoSuchBucket", NO_BUCKET).field("BucketName", name)
+}
+
+fn conflicting(bucket: &str) -> ApiError {
+    let message =
+        "A conflicting conditional operation is currently in progress against this resource. Please try again.";
+    ApiError::new(409, "OperationAborted", message).field("BucketName", bucket)
 }
 
 fn malformed_xml() -> ApiError {
