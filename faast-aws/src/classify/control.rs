@@ -291,7 +291,8 @@ fn cause_of(code: &str, text: &str, status: u16) -> Cause {
     }
 }
 
-fn about_time(text: &str) -> bool {
+/// What services say of a signature whose time is not theirs.
+pub(crate) fn about_time(text: &str) -> bool {
     text.contains("Signature expired") || text.contains("Signature not yet current")
 }
 

@@ -1,11 +1,12 @@
 //! One signed request and the head of its answer, on a pooled connection.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use bytes::Bytes;
-use faast_core::provider::{ExecutionId, InvokeError};
+use faast_core::cost::Usage;
+use faast_core::provider::{ExecutionId, InvokeError, Metering};
 use faast_core::{Error, ErrorKind, Result};
 use faast_http::{ATTEMPTS, Lease, Pool, Reply, Unanswered, read_to_end};
 use http::StatusCode;
@@ -14,6 +15,7 @@ use http::response::Parts;
 use http_body_util::Full;
 use hyper::body::Incoming;
 
+use super::clock::Clock;
 use super::credentials::CredentialCache;
 use super::sign::{Post, Signed, Signer};
 use super::{Plan, check_name, endpoint};
@@ -72,10 +74,35 @@ pub(super) struct Client {
     stream_path: String,
     host: HeaderValue,
     signer: Signer,
+    clock: Clock,
     credentials: CredentialCache,
     pool: Arc<Pool>,
     plan: Plan,
     pub(super) meter: Meter,
+    /// What requests cost that were dropped before their end. Written by whoever drops one.
+    dropped: Mutex<Usage>,
+}
+
+/// A request that is waited for. Dropped before its answer has come, it has cost as much as the time until then: Lambda
+/// runs it to its end.
+pub(super) struct Pending<'c> {
+    client: &'c Client,
+    sent: Instant,
+    answered: bool,
+}
+
+impl Pending<'_> {
+    pub(super) fn answered(mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.client.note_dropped(self.client.meter.estimate(self.sent.elapsed()));
+        }
+    }
 }
 
 /// The head of an answer that is no refusal, and its body, which is still to be read.
@@ -101,9 +128,11 @@ impl Client {
             stream_path: format!("{base}/2021-11-15/functions/{function_name}/response-streaming-invocations"),
             host: HeaderValue::from_str(authority.as_str()).map_err(|_| no_host())?,
             signer: Signer::new(region),
+            clock: Clock::default(),
             credentials: CredentialCache::new(sdk.credentials_provider(), plan.runtime.clone()),
             pool: Pool::new(&endpoint, plan.runtime.clone(), plan.concurrency)?,
             meter: Meter::new(&plan),
+            dropped: Mutex::default(),
             function_name,
             plan,
         })
@@ -125,16 +154,47 @@ impl Client {
         self.pool.warm_up();
     }
 
-    /// Sends a body and waits for the head of the answer, which is an error unless it says that all is well.
+    /// Begins to wait for a request that has been sent.
+    pub(super) fn pending(&self, sent: Instant) -> Pending<'_> {
+        Pending { client: self, sent, answered: false }
+    }
+
+    /// Puts what a request cost on the deployment's bill of which no call will tell.
+    pub(super) fn note_dropped(&self, metering: Metering) {
+        let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        metering.quantities.into_iter().for_each(|quantity| dropped.add(quantity));
+    }
+
+    /// What such requests have cost so far.
+    pub(super) fn dropped(&self) -> Usage {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sends a body and waits for the head of the answer, which is an error unless it says that all is well. One whose
+    /// signature was of the wrong time is sent once more, by the service's clock: nothing has run.
     pub(super) async fn send(&self, operation: Operation, body: Bytes) -> Result<Answer, InvokeError> {
-        let reply = self.transmit(operation, body).await?;
-        self.accepted(operation, reply).await
+        let mut by_their_clock = false;
+        loop {
+            let Reply { head, body: answer, sent, lease } = self.transmit(operation, body.clone()).await?;
+            if head.status == operation.success() {
+                return Ok(Answer { headers: head.headers, body: answer, sent, lease });
+            }
+            let refusal = self.refusal(&head, answer, lease).await;
+            if !by_their_clock && refusal.about_time() && self.clock.follow(&head.headers) {
+                by_their_clock = true;
+                continue;
+            }
+            let error = classify::refused(&refusal, &self.function_name);
+            return Err(match execution(&head.headers) {
+                Some(execution) => error.execution(execution),
+                None => error,
+            });
+        }
     }
 
     /// Hands an event over, which runs later.
     pub(super) async fn hand_over(&self, body: Bytes) -> Result<(), InvokeError> {
-        let reply = self.transmit(Operation::Event, body).await.map_err(classify::out_of_reach)?;
-        let answer = self.accepted(Operation::Event, reply).await?;
+        let answer = self.send(Operation::Event, body).await?;
         // The connection serves again once its answer is read; the event is accepted in any case.
         if read_to_end(answer.body, MAX_ERROR).await.is_ok() {
             answer.lease.give_back();
@@ -142,27 +202,29 @@ impl Client {
         Ok(())
     }
 
-    async fn accepted(&self, operation: Operation, reply: Reply) -> Result<Answer, InvokeError> {
-        let Reply { head, body, sent, lease } = reply;
-        if head.status == operation.success() {
-            return Ok(Answer { headers: head.headers, body, sent, lease });
-        }
-        Err(self.refused(head, body, lease).await)
-    }
-
     /// Sends a body and waits for the head of whatever the service says.
     async fn transmit(&self, operation: Operation, body: Bytes) -> Result<Reply, InvokeError> {
+        let reply = self.try_to_transmit(operation, body).await;
+        if operation == Operation::Event { reply.map_err(classify::out_of_reach) } else { reply }
+    }
+
+    async fn try_to_transmit(&self, operation: Operation, body: Bytes) -> Result<Reply, InvokeError> {
         let mut unsent = None;
         for _ in 0..ATTEMPTS {
             // Before anything is signed: the signature has a date, and here is where a request waits.
             let lease = self.pool.take().await.map_err(classify::not_connected)?;
             let request = self.request(operation, body.clone()).await?;
             let sending = lease.send(request);
-            let reply = match operation.patience() {
-                Some(patience) => tokio::time::timeout(patience, sending)
+            let reply = if let Some(patience) = operation.patience() {
+                // What an event costs is said by its record.
+                tokio::time::timeout(patience, sending)
                     .await
-                    .map_err(|_| classify::broken(std::io::Error::from(std::io::ErrorKind::TimedOut)))?,
-                None => sending.await,
+                    .map_err(|_| classify::broken(std::io::Error::from(std::io::ErrorKind::TimedOut)))?
+            } else {
+                let pending = self.pending(Instant::now());
+                let reply = sending.await;
+                pending.answered();
+                reply
             };
             match reply {
                 Ok(reply) => return Ok(reply),
@@ -178,7 +240,7 @@ impl Client {
     }
 
     async fn request(&self, operation: Operation, body: Bytes) -> Result<http::Request<Full<Bytes>>, InvokeError> {
-        let now = SystemTime::now();
+        let now = self.clock.now();
         let credentials = self.credentials.get(now).await?;
         let path = match operation {
             Operation::Invoke | Operation::Event => &self.invoke_path,
@@ -202,8 +264,7 @@ impl Client {
     }
 
     /// Reads why the service did not run the function.
-    async fn refused(&self, head: Parts, body: Incoming, lease: Lease) -> InvokeError {
-        let execution = execution(&head.headers);
+    async fn refusal(&self, head: &Parts, body: Incoming, lease: Lease) -> Refusal {
         // Without a body the status and the headers have to do.
         let body = read_to_end(body, MAX_ERROR).await.unwrap_or_default();
         lease.give_back();
@@ -211,11 +272,7 @@ impl Client {
         if refusal.credentials_expired() {
             self.credentials.forget();
         }
-        let error = classify::refused(&refusal, &self.function_name);
-        match execution {
-            Some(execution) => error.execution(execution),
-            None => error,
-        }
+        refusal
     }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! Connections are those of `faast-http`; there is no task for a request.
 
+mod clock;
 mod credentials;
 mod endpoint;
 mod exchange;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use bytes::Bytes;
+use faast_core::cost::Usage;
 use faast_core::provider::{Event, InvokeError, Request, Runtime};
 use faast_core::{Arch, Error, ErrorKind, Result};
 use futures_core::stream::BoxStream;
@@ -66,6 +68,11 @@ impl Invoker {
     /// Requests that can be in flight at once, as this process may open connections.
     pub fn concurrency(&self) -> usize {
         self.0.concurrency()
+    }
+
+    /// What requests have cost that were dropped before their end, as far as anybody can tell.
+    pub fn usage(&self) -> Usage {
+        self.0.dropped()
     }
 
     /// Sends a request when the stream is first polled.

@@ -64,6 +64,22 @@ struct Running {
     held: Option<Event>,
 }
 
+impl Drop for Running {
+    /// Nobody waits for it any more, such as for the rest of a generator: it is billed all the same.
+    fn drop(&mut self) {
+        for unseen in self.ready.drain(..) {
+            match unseen {
+                Ok(Event::Done { metering, .. }) => self.client.note_dropped(metering),
+                Ok(_) => {}
+                Err(error) => self.client.note_dropped(error.metering),
+            }
+        }
+        if let Some(answer) = self.answer.take() {
+            self.client.note_dropped(self.client.meter.of_failure(None, answer.sent.elapsed(), self.bytes));
+        }
+    }
+}
+
 impl Incoming for Running {
     async fn next(&mut self) -> Option<Item> {
         loop {

@@ -50,8 +50,10 @@ async fn ask(client: &Client, request: &Request, call: CallId) -> Result<Vec<Eve
         Some(execution) => error.execution(execution.clone()),
         None => error,
     };
-    let answer = read_to_end(body, MAX_ANSWER)
-        .await
+    let pending = client.pending(sent);
+    let answer = read_to_end(body, MAX_ANSWER).await;
+    pending.answered();
+    let answer = answer
         .map_err(|error| with_execution(classify::broken(error).metering(client.meter.estimate(sent.elapsed()))))?;
     lease.give_back();
     let tail = text(&headers, "x-amz-log-result");

@@ -6,8 +6,9 @@ use faast_aws::AwsOptions as _;
 use faast_core::cost::CostReport;
 use faast_core::{Cloud, Hedge};
 use faast_testkit::emulator_aws::{AwsEmulator, Bill};
+use futures_util::StreamExt as _;
 
-use super::{on, shaky, until};
+use super::{double, on, shaky, slow, ticks, until};
 
 /// The price list of us-west-2, as the emulator has it.
 const GB_SECOND: f64 = 0.000_016_666_7;
@@ -62,4 +63,37 @@ async fn failures_retries_and_hedges_cost_what_the_emulator_meters() {
         }
         cloud.cleanup().await.unwrap();
     }
+}
+
+/// Lambda runs to its end what nobody waits for any more. How long that takes is not known here; that it ran is.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_are_dropped_are_on_the_bill() {
+    let aws = AwsEmulator::start();
+    let cloud = on(&aws.endpoint()).memory_mb(1024).concurrency(4).deploy().await.unwrap();
+    assert_eq!(cloud.run(double::call(1)).await.unwrap(), 2);
+    let before = cloud.cost().await;
+
+    let mut generator = Box::pin(cloud.stream(ticks::call(20, 50)));
+    assert_eq!(generator.next().await.unwrap().unwrap(), 0);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    drop(generator);
+    until(async || usd(&cloud.cost().await, "requests") >= 1.5 * REQUEST).await;
+    let after_a_generator = usd(&cloud.cost().await, "duration") - usd(&before, "duration");
+    assert!(after_a_generator >= 0.3 * GB_SECOND, "{after_a_generator}");
+
+    let waiting = tokio::spawn({
+        let cloud = cloud.clone();
+        async move { cloud.run(slow::call(1, 1500)).await }
+    });
+    until(async || cloud.stats().in_flight == 1).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    cloud.cleanup().await.unwrap();
+    assert!(waiting.await.unwrap().is_err());
+
+    let cost = cloud.cost().await;
+    assert!((usd(&cost, "requests") - 3.0 * REQUEST).abs() < 1e-12, "{cost}");
+    let duration = usd(&cost, "duration") - usd(&before, "duration") - after_a_generator;
+    assert!(duration >= 0.3 * GB_SECOND, "{cost}");
+    assert!(cost.lines.iter().any(|line| line.metric == "duration" && !line.measured), "{cost}");
+    println!("{cost}");
 }

@@ -1,10 +1,14 @@
 //! Connections that break after the service has taken the call.
 
+use std::time::Duration;
+
 use faast::{ErrorKind, Hedge};
+use faast_aws::AwsOptions as _;
 use faast_testkit::emulator_aws::{AwsEmulator, Faults};
 use faast_testkit::notes;
+use futures_util::StreamExt as _;
 
-use super::{noted, noted_once, on};
+use super::{double, noted, noted_once, on, ticks};
 
 const CALLS: u32 = 100;
 
@@ -45,4 +49,27 @@ async fn every_run_of_a_call_is_an_attempt_that_faast_counts() {
     assert!(stats.retried > 0);
     assert_eq!(runs as u64, u64::from(CALLS) + stats.retried);
     cloud.cleanup().await.unwrap();
+}
+
+/// The clock of AWS is moved, which is the same as one of this machine that is wrong.
+#[tokio::test]
+async fn a_clock_that_is_off_costs_one_more_request() {
+    const ALL: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+    let aws = AwsEmulator::builder().enforce_iam(true).start();
+    let user = aws.add_user(ALL);
+    let cloud = on(&aws.endpoint()).credentials(&user.access_key, &user.secret_key, None).concurrency(1);
+    let cloud = cloud.retries(0).deploy().await.unwrap();
+    assert_eq!(cloud.run(double::call(1)).await.unwrap(), 2);
+    aws.advance(Duration::from_mins(20));
+    assert_eq!(cloud.run(double::call(2)).await.unwrap(), 4);
+    assert_eq!(cloud.run(double::call(3)).await.unwrap(), 6);
+    let items: Vec<_> = cloud.stream(ticks::call(2, 1)).map(Result::unwrap).collect().await;
+    assert_eq!(items, [0, 1]);
+    let sent = |refused: bool| {
+        let invokes = aws.calls().into_iter().filter(|call| call.action.starts_with("Invoke"));
+        invokes.filter(|call| call.error.is_some() == refused).count()
+    };
+    assert_eq!((sent(true), sent(false), aws.bill().requests), (1, 4, 4));
+    cloud.cleanup().await.unwrap();
+    assert_eq!(aws.leftovers(), Vec::<String>::new());
 }

@@ -87,6 +87,12 @@ fn noises(sizes: Vec<usize>) -> impl Iterator<Item = Vec<u8>> {
     sizes.into_iter().map(|size| noise_of(1, size))
 }
 
+/// Numbers, one after each pause.
+#[faast::function]
+fn ticks(count: u32, millis: u64) -> impl Iterator<Item = u32> {
+    (0..count).inspect(move |_| std::thread::sleep(std::time::Duration::from_millis(millis)))
+}
+
 fn noise_of(seed: u64, bytes: usize) -> Vec<u8> {
     let mut noise = vec![0; bytes];
     fastrand::Rng::with_seed(seed).fill(&mut noise);

@@ -162,3 +162,19 @@ async fn a_code_in_the_body_counts_where_the_header_is_missing() {
     let error = Replay::new(ResponseTemplate::new(400).set_body_json(body)).await.error(&request(1)).await;
     check("body", &error, &expect(RetryClass::Throttled, ErrorKind::Throttled, Ran::No, &["Rate"]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_service_says_about_a_signature_is_not_shown() {
+    let text = "The Canonical String for this request should have been 'POST / x-amz-security-token:planted-token'";
+    for code in
+        ["InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignatureException", "NewException", ""]
+    {
+        for streams in [false, true] {
+            let replay = Replay::new(refusal(403, code, text)).await;
+            let error = replay.error(&request(if streams { 2 } else { 1 })).await;
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("planted-token"), "{code}: {shown}");
+            assert!(shown.contains(if code.is_empty() { "status 403" } else { code }), "{shown}");
+        }
+    }
+}

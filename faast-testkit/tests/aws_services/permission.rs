@@ -39,10 +39,10 @@ fn a_user_is_known_by_key_and_signature() {
 }
 
 #[test]
-fn a_signature_counts_for_a_quarter_of_an_hour() {
+fn a_signature_counts_for_five_minutes() {
     let aws = account();
     let user = aws.add_user(&policy(ALL));
-    aws.advance(Duration::from_mins(14));
+    aws.advance(Duration::from_mins(4));
     assert_eq!(identity().send_by(&aws, &user).status, 200);
     aws.advance(Duration::from_mins(2));
     let late = identity().send_by(&aws, &user);

@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
 use crate::body::MAX_PAYLOAD;
+use crate::classify::control::about_time;
 
 /// When a function that is not ready yet is asked again.
 const NOT_READY: Duration = Duration::from_secs(1);
@@ -67,6 +68,22 @@ impl Refusal {
             reason: fields.reason,
             retry_after: fields.retry_after.as_deref().and_then(seconds),
         }
+    }
+
+    /// The signature's time is not the service's: one of the two clocks is off.
+    pub(crate) fn about_time(&self) -> bool {
+        let code = self.code.as_str();
+        matches!(code, "RequestExpired" | "RequestTimeTooSkewed")
+            || BAD_CREDENTIALS.contains(&code) && about_time(&self.message)
+    }
+
+    /// The service's words, as far as they may be shown: about a signature it repeats what was signed, the session token
+    /// included.
+    fn shown(&self) -> &str {
+        const SIGNED: [&str; 3] = ["anonical", "tring-to-", "ecurity-token"];
+        let hidden = SIGNED.iter().any(|words| self.message.contains(words))
+            || BAD_CREDENTIALS.contains(&self.code.as_str()) && !about_time(&self.message);
+        if hidden { "" } else { &self.message }
     }
 
     /// Other credentials may be taken.
@@ -145,9 +162,11 @@ const CONFIGURED: [(&str, &str); 13] = [
 
 /// What a refusal means.
 pub(crate) fn refused(refusal: &Refusal, function: &str) -> InvokeError {
-    let Refusal { status, code, message, reason, retry_after } = refusal;
+    let Refusal { status, code, reason, retry_after, .. } = refusal;
+    let message = refusal.shown();
     let is = |codes: &[&str]| codes.contains(&code.as_str());
     let said = if code.is_empty() { format!("status {status}") } else { code.clone() };
+    let why = if message.is_empty() { format!("({said})") } else { format!("({said}): {message}") };
     let permanent = |kind: ErrorKind, words: String| InvokeError::new(RetryClass::Permanent, Ran::No, words).kind(kind);
     let not_ready = |words: String| {
         let wait = retry_after.unwrap_or(NOT_READY);
@@ -162,16 +181,16 @@ pub(crate) fn refused(refusal: &Refusal, function: &str) -> InvokeError {
         };
     }
     if role_is_unknown(message) {
-        return not_ready(format!("the function's role can't be assumed yet ({said}): {message}"));
+        return not_ready(format!("the function's role can't be assumed yet {why}"));
     }
     if is(&NOT_ACTIVE) {
-        return not_ready(format!("the function is not ready ({said}): {message}"));
+        return not_ready(format!("the function is not ready {why}"));
     }
     if is(&TOO_LARGE) || code.is_empty() && *status == 413 {
         let limit = MAX_PAYLOAD;
         return permanent(
             ErrorKind::TooLarge,
-            format!("the arguments are larger than the {limit} bytes that Lambda takes ({said}): {message}"),
+            format!("the arguments are larger than the {limit} bytes that Lambda takes {why}"),
         );
     }
     if refusal.credentials_expired() {
@@ -180,13 +199,13 @@ pub(crate) fn refused(refusal: &Refusal, function: &str) -> InvokeError {
     }
     if is(&BAD_CREDENTIALS) {
         let words = format!(
-            "AWS does not accept the credentials ({said}): {message}; check them with `aws sts get-caller-identity`, and \
+            "AWS does not accept the credentials {why}; check them with `aws sts get-caller-identity`, and \
              this machine's clock"
         );
         return permanent(ErrorKind::Denied, words);
     }
     if is(&DENIED) || code.is_empty() && matches!(status, 401 | 403) {
-        let words = format!("AWS denied {} ({said}): {message}", action(message));
+        let words = format!("AWS denied {} {why}", action(message));
         return permanent(ErrorKind::Denied, words);
     }
     match code.as_str() {
@@ -196,32 +215,32 @@ pub(crate) fn refused(refusal: &Refusal, function: &str) -> InvokeError {
         }
         "RecursiveInvocationException" => {
             let words = format!(
-                "AWS stopped a loop of functions that invoke each other ({said}): {message}; call it as an ordinary \
+                "AWS stopped a loop of functions that invoke each other {why}; call it as an ordinary \
                  function instead"
             );
             return permanent(ErrorKind::Config, words);
         }
         "EC2UnexpectedException" => {
-            let words = format!("AWS failed in passing ({said}): {message}");
+            let words = format!("AWS failed in passing {why}");
             return InvokeError::new(RetryClass::Transient, Ran::No, words);
         }
         _ => {}
     }
     if is(&BAD_PACKAGE) {
-        return permanent(ErrorKind::Deploy, format!("AWS can't run the package ({said}): {message}"));
+        return permanent(ErrorKind::Deploy, format!("AWS can't run the package {why}"));
     }
     if let Some((_, what)) = CONFIGURED.iter().find(|(prefix, _)| code.starts_with(prefix)) {
-        return permanent(ErrorKind::Config, format!("AWS refuses {what} ({said}): {message}"));
+        return permanent(ErrorKind::Config, format!("AWS refuses {what} {why}"));
     }
     if is(&PASSING) || *status >= 500 || *status == 408 {
-        let words = format!("AWS failed in passing ({said}): {message}");
+        let words = format!("AWS failed in passing {why}");
         let error = InvokeError::new(RetryClass::Transient, Ran::Maybe, words);
         return match retry_after {
             Some(after) => error.retry_after(*after),
             None => error,
         };
     }
-    permanent(ErrorKind::Internal, format!("AWS refused the request ({said}): {message}"))
+    permanent(ErrorKind::Internal, format!("AWS refused the request {why}"))
 }
 
 /// New roles are not known everywhere at once; functions may be made with them before they can run with them.

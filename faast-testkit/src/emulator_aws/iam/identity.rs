@@ -181,16 +181,17 @@ pub(in crate::emulator_aws) fn authenticate(emulator: &Shared, request: &ApiRequ
     of_now(request, now_ms)
 }
 
-/// A signature counts for a quarter of an hour, before and after the time in it.
+/// A signature counts for some minutes, before and after the time in it: five, and fifteen for S3.
 fn of_now(request: &ApiRequest, now_ms: u64) -> Result<(), ApiError> {
-    const MS: u64 = 15 * 60 * 1000;
+    let minutes = if request.service == Service::S3 { 15 } else { 5 };
+    let off = minutes * 60 * 1000;
     let compact = |ms| format!("{}Z", iso(ms)[..19].replace(['-', ':'], ""));
     let (at, now) = (request.header("x-amz-date").unwrap_or_default(), compact(now_ms));
-    let (earliest, latest) = (compact(now_ms.saturating_sub(MS)), compact(now_ms + MS));
+    let (earliest, latest) = (compact(now_ms.saturating_sub(off)), compact(now_ms + off));
     let message = if at < earliest.as_str() {
-        format!("Signature expired: {at} is now earlier than {earliest} ({now} - 15 min.)")
+        format!("Signature expired: {at} is now earlier than {earliest} ({now} - {minutes} min.)")
     } else if at > latest.as_str() {
-        format!("Signature not yet current: {at} is still later than {latest} ({now} + 15 min.)")
+        format!("Signature not yet current: {at} is still later than {latest} ({now} + {minutes} min.)")
     } else {
         return Ok(());
     };
