@@ -1,6 +1,6 @@
 //! Removing what a deployment made, and single resources of deployments that nobody cleaned up.
 //!
-//! Deleting what is gone already is a success. The order of a deployment's cleanup:
+//! Deleting what is gone already is a success; what was made a moment ago is not believed to be gone at once. The order of a deployment's cleanup:
 //!
 //! | step | calls |
 //! |---|---|
@@ -8,10 +8,17 @@
 //! | then | `DeleteLogGroup`, once nothing writes to it |
 //! | then | `DetachRolePolicy`, `DeleteRolePolicy`, `DeleteRole`: its Deny stands until nothing else does |
 //! | last | `DeleteBucket` once more: an execution that outlives its function could write until its role was gone |
+//!
+//! In a network of the user's a role of faast's own stays, to expire in two hours: with its rights Lambda removes the
+//! function's network interfaces, 20 to 45 minutes after the function. Later collections take the role.
+
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use faast_core::control::{Backoff, Pauses, RealTime, Step, wait};
 use faast_core::provider::{CleanupReport, Deleted, Resource};
 use faast_core::{CancelToken, Error, ErrorKind, Result};
+use fastrand::Rng;
 
 use crate::backoff::while_passing;
 use crate::classify::control::{Cause, Meaning as _, Refusal};
@@ -19,11 +26,23 @@ use crate::clients::Clients;
 use crate::estate::Estate;
 use crate::resource::{self, Kind};
 use crate::role::Account;
-use crate::{log_group, queue};
+use crate::{log_group, queue, role};
+
+/// How long a role stays whose function was in a network: several times what Lambda takes to remove the interfaces.
+const ROLE_STAYS: Duration = Duration::from_hours(2);
+
+/// Pauses before something new that is said to be gone is deleted again.
+const KNOWN: Backoff = Backoff {
+    first: Duration::from_millis(250),
+    factor: 2.0,
+    most: Duration::from_secs(1),
+    total: Duration::from_secs(5),
+};
 
 /// Removes everything that the deployment has.
 pub(crate) async fn remove(estate: &Estate, account: Option<&Account>) -> CleanupReport {
     let mut report = CleanupReport::default();
+    let role_stays = estate.role_stays();
     let bucket = async {
         if estate.has(Kind::Bucket) {
             Some(delete_kind(&estate.clients, Kind::Bucket, &estate.name).await)
@@ -39,8 +58,12 @@ pub(crate) async fn remove(estate: &Estate, account: Option<&Account>) -> Cleanu
         let group = remove_one(estate, Kind::LogGroup).await;
         report.append(group);
     }
-    let role = remove_one(estate, Kind::Role).await;
-    report.append(role);
+    if role_stays {
+        leave_role(estate, &mut report).await;
+    } else {
+        let role = remove_one(estate, Kind::Role).await;
+        report.append(role);
+    }
     if let Some(bucket) = bucket {
         let looked_again = match bucket {
             Ok(first) => delete_kind(&estate.clients, Kind::Bucket, &estate.name).await.map(|again| (first, again)),
@@ -71,7 +94,47 @@ fn note_bucket(report: &mut CleanupReport, estate: &Estate, deleted: Result<(Del
 
 /// Deletes a resource if the deployment has it.
 async fn remove_one(estate: &Estate, kind: Kind) -> CleanupReport {
-    estate.remove(kind, Box::pin(delete_kind(&estate.clients, kind, &estate.name))).await
+    let delete = || delete_kind(&estate.clients, kind, &estate.name);
+    let deleted = async {
+        match delete().await {
+            Ok(Deleted::Before) if estate.is_new(kind) => Box::pin(once_known(delete)).await,
+            deleted => deleted,
+        }
+    };
+    estate.remove(kind, Box::pin(deleted)).await
+}
+
+/// Deletes something new of which its service does not know everywhere, until it does, and for some seconds only.
+async fn once_known<F: Future<Output = Result<Deleted, Refusal>>>(
+    mut delete: impl FnMut() -> F,
+) -> Result<Deleted, Refusal> {
+    let (clock, never) = (RealTime::start(), CancelToken::new());
+    let deleted = wait(&clock, Pauses::new(KNOWN, Rng::new()), &never, || {
+        let deleted = delete();
+        async {
+            match deleted.await {
+                Ok(Deleted::Before) => Step::NotYet(()),
+                deleted => Step::Done(deleted),
+            }
+        }
+    });
+    deleted.await.unwrap_or(Ok(Deleted::Before))
+}
+
+/// Leaves the role for some time, for Lambda to use its rights; the ledger and its tags have it.
+async fn leave_role(estate: &Estate, report: &mut CleanupReport) {
+    if !estate.has(Kind::Role) {
+        return;
+    }
+    let until = SystemTime::now() + ROLE_STAYS;
+    match role::renew(estate, until).await {
+        Ok(()) => {
+            estate.ledger.renewed(until);
+            report.notes.push(stays(&estate.name));
+        }
+        Err(refusal) if refusal.cause() == Cause::Gone && !estate.is_new(Kind::Role) => estate.gone(Kind::Role),
+        Err(refusal) => report.left.push((estate.resource(Kind::Role), refusal.to_string())),
+    }
 }
 
 /// Leaves the logs where they are, if that was asked for: without faast's tags they are nobody's to collect.
@@ -100,7 +163,38 @@ pub(crate) async fn delete(clients: &Clients, resource: &Resource) -> Result<Del
             .with_hint("faast deletes only what it made; delete it by other means"));
     };
     let clients = clients.in_region(&resource.region);
+    match kind {
+        Kind::Function => note_network(&clients, name).await,
+        Kind::Role if clients.is_networked(name) => {
+            let until = SystemTime::now() + ROLE_STAYS;
+            match role::tag(&clients, name, until).await {
+                Ok(()) => return Err(Error::new(ErrorKind::Cleanup, stays(name))),
+                Err(refusal) if refusal.cause() == Cause::Gone => return Ok(Deleted::Before),
+                Err(refusal) => return Err(refusal.into()),
+            }
+        }
+        _ => {}
+    }
     delete_kind(&clients, kind, name).await.map_err(Error::from)
+}
+
+/// Remembers that a function is in a network, for its role, which is deleted after it. One that can't be looked at is taken
+/// for any other.
+async fn note_network(clients: &Clients, name: &str) {
+    let found = clients.lambda.get_function().function_name(name).send().await;
+    let Ok(found) = found.meaning("lambda:GetFunction") else { return };
+    let network = found.configuration.and_then(|configuration| configuration.vpc_config);
+    if network.is_some_and(|network| !network.subnet_ids().is_empty()) {
+        clients.note_networked(name);
+    }
+}
+
+/// Why a role is not deleted with its function.
+fn stays(role: &str) -> String {
+    format!(
+        "the role `{role}` stays for two hours: Lambda needs it to remove the network interfaces of `.vpc(..)`; the next \
+         collection after that deletes it, or `faast cleanup aws -x`"
+    )
 }
 
 /// Deletes, waiting while the service says that something else happens to the resource.

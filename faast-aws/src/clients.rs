@@ -3,7 +3,7 @@
 //! Invocations have a client of their own (`invoke.rs`), because nothing here fits them: these retry by themselves, and
 //! give a call up after half a minute.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -50,6 +50,9 @@ pub(crate) struct Clients {
     pub(crate) pace: Arc<Pace>,
     /// The turns of all regions, so that many things that go in another one keep to its limit too.
     paces: Paces,
+    /// Deployments whose function was in a network and was deleted as a stray: their roles stay for some time. Written and
+    /// read by deletions, which do the function first.
+    networked: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Clients {
@@ -82,6 +85,7 @@ impl Clients {
             tagging: aws_sdk_resourcegroupstagging::Client::new(&sdk),
             pace,
             paces,
+            networked: Arc::default(),
             sdk,
         }
     }
@@ -92,7 +96,16 @@ impl Clients {
             return self.clone();
         }
         let sdk = self.sdk.to_builder().region(Region::new(region.to_owned())).build();
-        Self::paced(sdk, region.to_owned(), Arc::clone(&self.paces))
+        let networked = Arc::clone(&self.networked);
+        Self { networked, ..Self::paced(sdk, region.to_owned(), Arc::clone(&self.paces)) }
+    }
+
+    pub(crate) fn note_networked(&self, name: &str) {
+        self.networked.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into());
+    }
+
+    pub(crate) fn is_networked(&self, name: &str) -> bool {
+        self.networked.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
     }
 }
 

@@ -54,7 +54,7 @@ pub(crate) async fn deploy(aws: &Aws, spec: &DeploySpec, cx: &DeployContext) -> 
         return Err(given_up());
     }
     let clients = aws.clients().await?.clone();
-    let estate = Arc::new(Estate::new(clients, spec, cx, &settings.tags));
+    let estate = Arc::new(Estate::new(clients, spec, cx, settings));
     let steps = Steps::new(&estate.halt);
     let made = tokio::select! {
         made = make(&steps, &estate, aws, spec, cx) => made,

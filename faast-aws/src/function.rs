@@ -18,7 +18,7 @@ use crate::invoke::{Invoker, Plan};
 use crate::queue::Queue;
 use crate::resource::Kind;
 use crate::role::Account;
-use crate::{cleanup, lambda, log_group, queue, tags};
+use crate::{cleanup, lambda, log_group, queue, role, tags};
 
 /// One deployment on Lambda.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl CloudFunction for AwsFunction {
         let (queue, function, role, group, bucket) = tokio::join!(
             queue::renew(&self.estate, until),
             lambda::renew(&self.estate, &self.arn, until),
-            self.renew_role(until),
+            role::renew(&self.estate, until),
             self.renew_logs(until),
             self.renew_bucket(until)
         );
@@ -88,7 +88,10 @@ impl CloudFunction for AwsFunction {
     async fn usage(&self) -> Usage {
         // Everything else that is billed comes with a call.
         let mut usage: Usage = self.estate.store.bill().of_client().into_iter().collect();
-        usage.extend(&self.way.queue().map(Queue::usage).unwrap_or_default());
+        usage.extend(&match &self.way {
+            Way::Direct(invoker) => invoker.usage(),
+            Way::Queued(queue) => queue.usage(),
+        });
         usage
     }
 
@@ -110,17 +113,6 @@ impl CloudFunction for AwsFunction {
 }
 
 impl AwsFunction {
-    async fn renew_role(&self, until: SystemTime) -> Result<(), Refusal> {
-        if !self.estate.has(Kind::Role) {
-            return Ok(());
-        }
-        let Ok(tag) = aws_sdk_iam::types::Tag::builder().key(tags::EXPIRES).value(tags::seconds(until)).build() else {
-            return Ok(());
-        };
-        let request = self.estate.clients.iam.tag_role().role_name(&self.estate.name).tags(tag);
-        request.send().await.meaning("iam:TagRole").map(drop)
-    }
-
     async fn renew_logs(&self, until: SystemTime) -> Result<(), Refusal> {
         let arn = log_group::arn(&self.estate, &self.account);
         let request =

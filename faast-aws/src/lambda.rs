@@ -79,7 +79,10 @@ impl NewFunction<'_> {
         })
         .await;
         match made {
-            Ok(made) => self.verified(made),
+            Ok(made) => {
+                estate.confirm(Kind::Function);
+                self.verified(made)
+            }
             Err(Ended::Failed(refusal)) if refusal.cause() == Cause::Exists => self.own(estate, refusal).await,
             Err(Ended::Failed(refusal) | Ended::TimeUp(refusal)) => {
                 let secrets = self.spec.env.iter().map(|(_, value)| value.as_str());
@@ -133,7 +136,8 @@ impl NewFunction<'_> {
     async fn own(&self, estate: &Estate, taken: Refusal) -> Result<FunctionConfiguration, Stop> {
         let request = estate.clients.lambda.get_function().function_name(&estate.name);
         let found = request.send().await.meaning("lambda:GetFunction")?;
-        let tags = found.tags.unwrap_or_default();
+        // Who may not list tags gets none: whose it is can't be told, and the name has an id that nobody else knows.
+        let Some(tags) = found.tags else { return Err(taken.into()) };
         let ours = tags::belongs_to(&estate.id, tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
         match found.configuration {
             Some(configuration) if ours => self.verified(configuration),

@@ -27,7 +27,7 @@ pub(crate) async fn make(estate: &Estate) -> Result<(), Stop> {
     })
     .await;
     match made {
-        Ok(_) => {}
+        Ok(_) => estate.confirm(Kind::LogGroup),
         Err(refusal) if refusal.cause() == Cause::Exists => own(estate, &group, refusal).await?,
         Err(refusal) => return Err(estate.refused(Kind::LogGroup, refusal).into()),
     }

@@ -87,6 +87,8 @@ pub(crate) const NEEDS: &[Need] = &[
     need(Use::Deploy, On::Function, "lambda:CreateFunction"),
     need(Use::Deploy, On::Function, "lambda:TagResource"),
     need(Use::Deploy, On::Function, "lambda:GetFunction"),
+    // Without it a function that is found has no tags.
+    need(Use::Deploy, On::Function, "lambda:ListTags"),
     need(Use::Deploy, On::Function, "lambda:InvokeFunction"),
     need(Use::Deploy, On::Function, "lambda:DeleteFunction"),
     nice(Use::Deploy, On::Anything, "lambda:GetAccountSettings"),
@@ -147,6 +149,7 @@ pub(crate) const NEEDS: &[Need] = &[
     nice(Use::Collect, On::Anything, "iam:ListRoles"),
     nice(Use::Collect, On::Role, "iam:ListRoleTags"),
     nice(Use::Collect, On::Function, "lambda:GetFunction"),
+    nice(Use::Collect, On::Function, "lambda:ListTags"),
     nice(Use::Collect, On::Anything, "logs:DescribeLogGroups"),
     nice(Use::Collect, On::LogGroup, "logs:ListTagsForResource"),
     nice(Use::Collect, On::Bucket, "s3:ListBucket"),
@@ -158,6 +161,8 @@ pub(crate) const NEEDS: &[Need] = &[
     nice(Use::Collect, On::Queue, "sqs:GetQueueUrl"),
     nice(Use::Collect, On::Queue, "sqs:ListQueueTags"),
     nice(Use::Collect, On::Queue, "sqs:DeleteQueue"),
+    // A role whose function was in a network stays for some time.
+    nice(Use::Collect, On::Role, "iam:TagRole"),
     nice(Use::Collect, On::Role, "iam:ListRolePolicies"),
     nice(Use::Collect, On::Role, "iam:ListAttachedRolePolicies"),
     nice(Use::Collect, On::Role, "iam:DetachRolePolicy"),

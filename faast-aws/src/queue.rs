@@ -53,7 +53,10 @@ pub(crate) async fn make(estate: &Estate) -> Result<String, Stop> {
         request.send().await.meaning("sqs:CreateQueue")
     });
     match made.await {
-        Ok(made) => Ok(made.queue_url.unwrap_or_default()),
+        Ok(made) => {
+            estate.confirm(Kind::Queue);
+            Ok(made.queue_url.unwrap_or_default())
+        }
         Err(refusal) => Err(estate.refused(Kind::Queue, refusal).into()),
     }
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::backoff::while_passing;
 use crate::classify::control::{Cause, Meaning as _, Refusal};
+use crate::clients::Clients;
 use crate::config::{Grant, RoleChoice};
 use crate::estate::{Estate, Stop};
 use crate::queue;
@@ -120,7 +121,10 @@ async fn make(estate: &Estate, policies: Policies) -> Result<Role, Stop> {
         .assume_role_policy_document(trust().to_string())
         .set_tags(Some(tags(estate)));
     match request.send().await.meaning("iam:CreateRole") {
-        Ok(made) => Ok(described(made.role().map_or("", |role| role.arn()), Some(policies))?),
+        Ok(made) => {
+            estate.confirm(Kind::Role);
+            Ok(described(made.role().map_or("", |role| role.arn()), Some(policies))?)
+        }
         Err(refusal) if refusal.cause() == Cause::Exists => own(estate, refusal, policies).await,
         Err(refusal) => Err(estate.refused(Kind::Role, refusal).into()),
     }
@@ -187,6 +191,20 @@ pub(crate) async fn give(estate: &Estate, role: &Role, needs: Needs) -> Result<(
         }
         Err(refusal) => Err(refusal.into()),
     }
+}
+
+/// Moves the role's time of expiry, if it is faast's own.
+pub(crate) async fn renew(estate: &Estate, until: SystemTime) -> Result<(), Refusal> {
+    if estate.has(Kind::Role) { tag(&estate.clients, &estate.name, until).await } else { Ok(()) }
+}
+
+/// Moves the time of expiry of the role of that name.
+pub(crate) async fn tag(clients: &Clients, name: &str, until: SystemTime) -> Result<(), Refusal> {
+    let Ok(tag) = Tag::builder().key(crate::tags::EXPIRES).value(crate::tags::seconds(until)).build() else {
+        return Ok(());
+    };
+    let request = clients.iam.tag_role().role_name(name).tags(tag);
+    request.send().await.meaning("iam:TagRole").map(drop)
 }
 
 fn tags(estate: &Estate) -> Vec<Tag> {

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use faast_aws::AwsOptions as _;
 use faast_core::ErrorKind;
+use faast_core::ledger::Ledger;
 use faast_core::provider::{CloudProvider as _, Deleted, Resource};
 
 use crate::rig::Rig;
@@ -90,4 +92,49 @@ async fn logs_that_are_to_be_kept_are_nobodys_stray() {
     let left = rig.aws.leftovers();
     assert!(left.len() == 1 && left[0].contains("log-group"), "{left:?}");
     assert_eq!(rig.strays(true).await, []);
+}
+
+/// The same for a client that was killed: its function goes at once, and its role at a later time.
+#[tokio::test]
+async fn a_stray_role_of_workers_in_a_network_outlives_its_function() {
+    let rig = Rig::new();
+    rig.deploy(|builder| builder.vpc(["subnet-1"], ["sg-1"])).await.unwrap();
+    let (provider, found) = (rig.provider(|builder| builder), rig.strays(true).await);
+    let (function, role) = (&found[0], &found[2]);
+    assert_eq!(provider.delete(function).await.unwrap(), Deleted::Now);
+    provider.delete(&found[1]).await.unwrap();
+    let stays = provider.delete(role).await.unwrap_err();
+    assert!(stays.kind() == ErrorKind::Cleanup && stays.message().contains("network interfaces"), "{stays}");
+    let left = rig.strays(true).await;
+    let hour = SystemTime::now() + Duration::from_hours(1);
+    assert!(left.len() == 1 && left[0].kind == "role", "{left:?}");
+    assert!(left[0].expires.is_some_and(|at| at > hour && at < hour + Duration::from_mins(90)), "{left:?}");
+    assert_eq!(rig.provider(|builder| builder).delete(role).await.unwrap(), Deleted::Now);
+    assert_eq!(rig.aws.leftovers(), Vec::<String>::new());
+}
+
+/// Lambda removes the network interfaces with the role's rights, long after the function is gone.
+#[tokio::test]
+async fn a_role_of_workers_in_a_network_stays_for_two_hours_and_is_found_then() {
+    let rig = Rig::new();
+    let deployed = rig.deploy(|builder| builder.vpc(["subnet-1"], ["sg-1"])).await.unwrap();
+    // Cleaning up once more changes nothing.
+    for deleted in [2, 0] {
+        let report = deployed.function.cleanup().await;
+        assert!(report.is_clean() && report.deleted.len() == deleted, "{report:?}");
+        assert!(report.notes.iter().any(|note| note.contains("network interfaces")), "{report:?}");
+        let left = rig.aws.leftovers();
+        assert!(left.len() == 1 && left[0].contains(":role/faast/"), "{left:?}");
+    }
+    let recorded = Ledger::read(&deployed.ledger).unwrap();
+    assert!(recorded.len() == 1 && recorded[0].kind == "role", "{recorded:?}");
+    let found = rig.strays(true).await;
+    let soon = SystemTime::now() + Duration::from_hours(2) - Duration::from_mins(5);
+    for expires in [found[0].expires.unwrap(), recorded[0].expires.unwrap()] {
+        assert!((soon..soon + Duration::from_mins(10)).contains(&expires), "{expires:?}");
+    }
+    assert_eq!(rig.strays(false).await, []);
+    rig.provider(|builder| builder).delete(&found[0]).await.unwrap();
+    assert_eq!(rig.aws.leftovers(), Vec::<String>::new());
+    std::fs::remove_file(&deployed.ledger).unwrap();
 }

@@ -29,7 +29,7 @@ const RUNS: [(&[&str], Act); 12] = [
     (&["least_privilege"], |job| Box::pin(job.plain(Builder::least_privilege))),
     (&["policy_arn"], |job| Box::pin(job.plain(|builder| builder.policy_arn(POLICY)))),
     (&["role_name=batch"], |job| Box::pin(job.with_a_role_of_the_users())),
-    (&["vpc"], |job| Box::pin(job.plain(|builder| builder.vpc(["subnet-1"], ["sg-1"])))),
+    (&["vpc"], |job| Box::pin(job.in_a_network())),
     (&["layer"], |job| Box::pin(job.plain(|builder| builder.layer(LAYER)))),
     (&["keep_logs"], |job| Box::pin(job.whose_logs_stay())),
     (&["archive"], |job| Box::pin(job.with_a_large_archive())),
@@ -127,6 +127,11 @@ impl Job<'_> {
         assert_eq!(self.rig.aws.leftovers(), [""; 0]);
     }
 
+    async fn in_a_network(&self) {
+        let deployed = self.deployed(|builder| builder.vpc(["subnet-1"], ["sg-1"])).await;
+        assert!(deployed.function.cleanup().await.is_clean());
+    }
+
     async fn with_a_role_of_the_users(&self) {
         self.rig.aws.add_someone_elses(ResourceKind::Role, "batch", &[]);
         self.plain(|builder| builder.role_name("batch")).await;
@@ -216,6 +221,21 @@ async fn the_printed_policy_is_enough_for_each_use_and_every_action_in_it_is_ask
     let printed = actions(&policy(all));
     assert_eq!(asked_by_any.difference(&printed).collect::<Vec<_>>(), [""; 0], "asked for, and not printed");
     assert_eq!(printed.difference(&asked_by_any).collect::<Vec<_>>(), [""; 0], "printed, and never asked for");
+}
+
+#[tokio::test]
+async fn a_function_whose_tags_may_not_be_seen_is_not_forgotten() {
+    let rig = rig();
+    let user = rig.aws.add_user(&without(&policy(&[]), "lambda:ListTags"));
+    let lost = AtomicUsize::new(0);
+    rig.aws.on_call(move |call, moment| match (call.action.as_str(), moment) {
+        ("CreateFunction", Moment::After) if lost.fetch_add(1, Ordering::Relaxed) == 0 => Then::Drop,
+        _ => Then::Go,
+    });
+    let deployed = rig.deploy(|builder| builder.credentials(&user.access_key, &user.secret_key, None)).await;
+    let error = deployed.err().unwrap();
+    assert!(error.message().contains("already exist"), "{error}");
+    assert_eq!(rig.aws.leftovers(), [""; 0]);
 }
 
 const ALL: &[&str] = &["queue", "spill", "archive", "vpc", "layer", "keep_logs"];

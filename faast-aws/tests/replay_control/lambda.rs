@@ -140,3 +140,11 @@ async fn an_account_that_may_not_be_asked_for_its_limits_is_no_obstacle() {
     assert_eq!(function.limits().concurrency, None);
     assert!(function.cleanup().await.is_clean());
 }
+
+#[tokio::test]
+async fn in_a_network_a_role_whose_function_never_was_goes_with_the_deployment() {
+    let rig = Rig::failing("lambda:CreateFunction", Fault::new(400, "InvalidParameterValueException", "odd")).await;
+    let error = rig.refused(|builder| builder.vpc(["subnet-1"], ["sg-1"])).await;
+    says(&error, ErrorKind::Config, "odd", "options");
+    assert_eq!(rig.account.count("iam:DeleteRole"), 1);
+}

@@ -74,3 +74,15 @@ async fn a_queue_that_can_not_be_deleted_is_reported() {
     assert_eq!(left, ["queue"], "{report:?}");
     assert_eq!(rig.account.left().into_iter().collect::<Vec<_>>(), ["queue"]);
 }
+
+#[tokio::test]
+async fn a_new_queue_that_is_not_known_everywhere_is_not_forgotten() {
+    let mut rig = Rig::new().await;
+    rig.spec.mode = Mode::Queue;
+    let function = rig.deploy(|builder| builder).await.unwrap();
+    let unknown = Fault::new(400, "QueueDoesNotExist", "The specified queue does not exist.").times(2);
+    rig.account.fault("sqs:GetQueueUrl", unknown);
+    let report = function.cleanup().await;
+    assert!(report.is_clean() && rig.account.left().is_empty(), "{report:?}, left: {:?}", rig.account.left());
+    assert_eq!(rig.account.count("sqs:DeleteQueue"), 1);
+}

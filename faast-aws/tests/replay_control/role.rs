@@ -129,3 +129,13 @@ async fn a_role_that_can_not_be_deleted_is_in_the_report() {
     assert!(function.cleanup().await.is_clean());
     assert!(rig.account.left().is_empty() && !rig.context.ledger.path().exists());
 }
+
+#[tokio::test]
+async fn a_new_role_that_is_not_known_everywhere_is_not_forgotten() {
+    let rig = Rig::new().await;
+    let function = rig.deploy(|builder| builder).await.unwrap();
+    let unknown = Fault::new(404, "NoSuchEntity", "The role with name x cannot be found.").times(2);
+    rig.account.fault("iam:ListAttachedRolePolicies", unknown);
+    let report = function.cleanup().await;
+    assert!(report.is_clean() && rig.account.left().is_empty(), "{report:?}, left: {:?}", rig.account.left());
+}

@@ -18,6 +18,8 @@ const PAGE: usize = 50;
 pub(super) fn get(emulator: &Shared, request: &ApiRequest) -> Result<Reply, ApiError> {
     let key = Key::of(request)?;
     iam::authorize(emulator, request, "lambda:GetFunction", &key.arn())?;
+    // Who may not list tags is told of none.
+    let shows_tags = iam::authorize(emulator, request, "lambda:ListTags", &key.arn()).is_ok();
     let now_ms = emulator.clock.now_ms();
     let state = emulator.state();
     let function = state.lambda.function(&key)?;
@@ -27,7 +29,7 @@ pub(super) fn get(emulator: &Shared, request: &ApiRequest) -> Result<Reply, ApiE
         "Configuration": function.configuration(now_ms),
         "Code": { "RepositoryType": "S3", "Location": format!("{location}/{}", key.name) },
     });
-    if !function.tags.is_empty() {
+    if shows_tags && !function.tags.is_empty() {
         shown["Tags"] = json!(function.tags);
     }
     if let Some(reserved) = function.reserved {
