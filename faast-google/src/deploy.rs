@@ -31,9 +31,9 @@ use crate::clients::Clients;
 use crate::config::{Google, Settings};
 use crate::credentials::Secret;
 use crate::estate::{Estate, Stop};
-use crate::function::{GoogleFunction, Way};
+use crate::function::{GoogleFunction, Way, log_url};
 use crate::invoke::{Entry, Invoker, Plan};
-use crate::queue::Queue;
+use crate::queue::{Begun, Queue};
 use crate::rest::again;
 use crate::service::{NewService, Ready};
 use crate::store::Store;
@@ -62,11 +62,11 @@ pub(crate) async fn deploy(google: &Google, spec: &DeploySpec, cx: &DeployContex
         made = make(&steps, &estate, google, spec, cx, &door) => made,
         never = steps.watch(&cx.abort) => never,
     };
-    let Some(ready) = made else {
+    let Some(made) = made else {
         let report = Box::pin(cleanup::remove(&estate, false)).await;
         return Err(steps.into_error(NAME, &report));
     };
-    finish(estate, settings, spec, cx, door, &ready)
+    finish(estate, settings, spec, cx, door, &made)
 }
 
 /// What guards the service.
@@ -103,8 +103,9 @@ fn finish(
     spec: &DeploySpec,
     cx: &DeployContext,
     door: Door,
-    ready: &Ready,
+    made: &Made,
 ) -> Result<Arc<dyn CloudFunction>> {
+    let Made { ready, accounts } = made;
     let Size { cpu, memory_mb } = Size::of(settings, spec);
     let instances = usize::try_from(ready.instances).unwrap_or(usize::MAX);
     let plan = Plan {
@@ -115,16 +116,17 @@ fn finish(
         runtime: cx.runtime.clone(),
     };
     let clients = &estate.clients;
-    let way = match (spec.mode, door) {
-        (Mode::Queue, door) => {
+    let way = match (accounts, door) {
+        (Some(accounts), door) => {
             let (rest, secret) = (clients.rest.clone(), door.secret().cloned());
-            Way::Queued(Queue::new(plan.clone(), rest, &clients.project, &estate.name, secret))
+            let begun = Begun::new(accounts.advice(&estate, &door));
+            Way::Queued(Queue::new(plan.clone(), rest, &clients.project, &estate.name, secret, begun))
         }
-        (_, Door::Iam) => {
+        (None, Door::Iam) => {
             let entry = Entry::Identity(clients.credentials.clone());
             Way::Direct(Invoker::new(plan.clone(), &ready.uri, entry)?)
         }
-        (_, Door::Secret(secret)) => Way::Direct(Invoker::new(plan.clone(), &ready.uri, Entry::Secret(secret))?),
+        (None, Door::Secret(secret)) => Way::Direct(Invoker::new(plan.clone(), &ready.uri, Entry::Secret(secret))?),
     };
     let (rest, labels) = (clients.rest.clone(), estate.labels.clone());
     let store = Store::new(rest, &clients.project, estate.name.clone(), &clients.region, labels);
@@ -139,7 +141,7 @@ async fn make(
     spec: &DeploySpec,
     cx: &DeployContext,
     door: &Door,
-) -> Option<Ready> {
+) -> Option<Made> {
     let settings = &google.settings;
     let created = Notify::new();
     let accounts = steps.run(accounts(estate, settings, spec));
@@ -180,11 +182,19 @@ async fn make(
     };
     let (ready, accounts, _) = tokio::join!(made, beside, prices);
     let (ready, accounts) = (ready?, accounts?);
-    if let Some(accounts) = accounts {
+    if let Some(accounts) = &accounts {
         let pusher = door.secret().is_none().then_some(accounts.worker.as_str());
-        steps.run(topic::lead(estate, &ready.uri, pusher, &accounts)).await?;
+        steps.run(topic::lead(estate, &ready.uri, pusher, accounts)).await?;
     }
-    Some(ready)
+    Some(Made { ready, accounts })
+}
+
+/// What was made.
+#[derive(Debug)]
+struct Made {
+    ready: Ready,
+    /// In queue mode.
+    accounts: Option<Accounts>,
 }
 
 /// The accounts that act in queue mode.
@@ -194,6 +204,23 @@ pub(crate) struct Accounts {
     pub(crate) worker: String,
     /// Pub/Sub's own, which forwards requests that are not taken.
     pub(crate) agent: String,
+}
+
+impl Accounts {
+    /// What to do where the service lets nothing in that is pushed.
+    fn advice(&self, estate: &Estate, door: &Door) -> String {
+        let Self { worker, agent } = self;
+        let Clients { project, region, .. } = &estate.clients;
+        let log = format!("the log says what was refused: {}", log_url(project, region, &estate.name, None));
+        match door {
+            Door::Iam => format!(
+                "`{worker}` needs the role `roles/run.invoker` on `{}`, and Pub/Sub's own account `{agent}` the role \
+                 `roles/iam.serviceAccountTokenCreator`; {log}",
+                estate.name
+            ),
+            Door::Secret(_) => log,
+        }
+    }
 }
 
 async fn accounts(estate: &Estate, settings: &Settings, spec: &DeploySpec) -> Result<Option<Accounts>, Stop> {

@@ -134,7 +134,7 @@ impl GoogleFunction {
 }
 
 /// The console's page with the lines of the service, or of one execution of it, which is its trace.
-fn log_url(project: &str, region: &str, name: &str, execution: Option<&ExecutionId>) -> String {
+pub(crate) fn log_url(project: &str, region: &str, name: &str, execution: Option<&ExecutionId>) -> String {
     let mut query = format!(
         "resource.type=\"cloud_run_revision\"\nresource.labels.service_name=\"{name}\"\n\
          resource.labels.location=\"{region}\""

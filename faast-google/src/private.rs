@@ -12,6 +12,7 @@ use crate::credentials::{Credentials, Secret};
 pub use crate::deploy::LONGEST_CHAIN;
 use crate::endpoint::Endpoints;
 pub use crate::invoke::{Invoker, Plan};
+use crate::queue::Begun;
 pub use crate::queue::Queue;
 use crate::rest::{DEPLOYING, Rest};
 use crate::store::Store;
@@ -23,7 +24,17 @@ use crate::{label, resource};
 ///
 /// [`Config`](faast_core::ErrorKind::Config) when the endpoint is none, or the HTTPS client can't be made.
 pub fn queue_at(plan: Plan, endpoint: &str, name: &str, secret: Option<&str>) -> Result<Queue> {
-    Ok(Queue::new(plan, rest_at(endpoint)?, "p", name, secret.map(Secret::new)))
+    Ok(Queue::new(plan, rest_at(endpoint)?, "p", name, secret.map(Secret::new), Begun::new(String::new())))
+}
+
+/// The same queue, which gives up at once where no worker begins anything, with this advice.
+///
+/// # Errors
+///
+/// As [`queue_at`].
+pub fn impatient_queue_at(plan: Plan, endpoint: &str, name: &str, secret: &str, advice: &str) -> Result<Queue> {
+    let begun = Begun::new(advice.into()).patience(Duration::ZERO);
+    Ok(Queue::new(plan, rest_at(endpoint)?, "p", name, Some(Secret::new(secret)), begun))
 }
 
 /// The store of a deployment in the project `p`, at an endpoint that wants no credentials.

@@ -16,7 +16,7 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde_json::Value;
 
-use crate::classify::control::{Refusal, Told};
+use crate::classify::control::{Cause, Refusal, Told};
 use crate::credentials::Credentials;
 use crate::endpoint::{Endpoints, Service};
 
@@ -130,7 +130,17 @@ impl Rest {
     /// The same at a whole URL, as services name the place of an upload.
     pub(crate) fn call_at(&self, action: &'static str, method: Method, url: String) -> Call {
         let none = (Bytes::new(), None);
-        Call { rest: self.clone(), action, method, url, query: Vec::new(), body: none, once: false, within: None }
+        Call {
+            rest: self.clone(),
+            action,
+            method,
+            url,
+            query: Vec::new(),
+            body: none,
+            once: false,
+            newly_allowed: false,
+            within: None,
+        }
     }
 }
 
@@ -146,6 +156,7 @@ pub(crate) struct Call {
     /// The body, and its content type if there is one.
     body: (Bytes, Option<&'static str>),
     once: bool,
+    newly_allowed: bool,
     within: Option<Duration>,
 }
 
@@ -188,6 +199,12 @@ impl Call {
     /// Is not made again, whatever happens: where there is somebody above who does that, or nobody waits.
     pub(crate) fn once(mut self) -> Self {
         self.once = true;
+        self
+    }
+
+    /// Is made again where it is denied: the policy that allows it is new, and not known everywhere.
+    pub(crate) fn newly_allowed(mut self) -> Self {
+        self.newly_allowed = true;
         self
     }
 
@@ -240,7 +257,9 @@ impl Call {
         if status.is_success() || status.is_redirection() {
             return Ok(Answer { action: self.action, headers, body });
         }
-        Err(Refusal::told(self.action, Told::read(status.as_u16(), &body)))
+        let refusal = Refusal::told(self.action, Told::read(status.as_u16(), &body));
+        let passes = self.newly_allowed && refusal.cause() == Cause::Denied;
+        Err(if passes { refusal.passing() } else { refusal })
     }
 
     /// The URL is left out of the text: it may have parameters that are nobody's business.

@@ -107,8 +107,11 @@ impl WorkerTransport for RunTransport {
             }
             let Job { request, ticket, way, execution, received } = job;
             let calls = request.calls.iter().map(|frame| frame.id).collect();
-            let start = self.start.take();
-            self.sink.begin(Begin { ticket, way, calls, execution, billed_until: received, start });
+            let begin = Begin { ticket, way, calls, execution, billed_until: received, start: self.start };
+            if self.sink.begin(begin).is_err() {
+                continue;
+            }
+            self.start = None;
             return Some(request);
         }
     }

@@ -159,8 +159,8 @@ struct Inner {
     action: &'static str,
     cause: Cause,
     told: Told,
-    /// Nothing left this machine.
-    unsent: bool,
+    /// Nothing left this machine, or nobody acted on it.
+    undone: bool,
     /// An attempt before this one may have had its effect.
     maybe_before: bool,
 }
@@ -181,19 +181,19 @@ impl Refusal {
     /// What a service refused.
     pub(crate) fn told(action: &'static str, told: Told) -> Self {
         let cause = cause_of(&told);
-        Self(Box::new(Inner { action, cause, told, unsent: false, maybe_before: false }))
+        Self(Box::new(Inner { action, cause, told, undone: false, maybe_before: false }))
     }
 
     /// A call that did not get through.
     pub(crate) fn unreachable(action: &'static str, text: impl Into<String>, unsent: bool) -> Self {
         let told = Told { text: text.into(), ..Told::default() };
-        Self(Box::new(Inner { action, cause: Cause::Unreachable, told, unsent, maybe_before: false }))
+        Self(Box::new(Inner { action, cause: Cause::Unreachable, told, undone: unsent, maybe_before: false }))
     }
 
     /// An answer that can't be read.
     pub(crate) fn unreadable(action: &'static str, text: impl Into<String>) -> Self {
         let told = Told { text: format!("the answer can't be read: {}", text.into()), ..Told::default() };
-        Self(Box::new(Inner { action, cause: Cause::Unavailable, told, unsent: false, maybe_before: false }))
+        Self(Box::new(Inner { action, cause: Cause::Unavailable, told, undone: false, maybe_before: false }))
     }
 
     /// A call for which there was no token. Where it comes from may be out of reach for a moment.
@@ -208,7 +208,7 @@ impl Refusal {
             action,
             cause,
             told: Told { text, ..Told::default() },
-            unsent: true,
+            undone: true,
             maybe_before: false,
         }))
     }
@@ -224,6 +224,13 @@ impl Refusal {
             return Self::no_token(action, &Error::new(kind, chain(error)));
         }
         Self::unreachable(action, chain(error), error.is_connect())
+    }
+
+    /// The same refusal, where it is known that the call may be taken in a moment.
+    #[must_use]
+    pub(crate) fn passing(mut self) -> Self {
+        (self.0.cause, self.0.undone) = (Cause::Unavailable, true);
+        self
     }
 
     /// What it means.
@@ -253,7 +260,7 @@ impl Refusal {
 
     /// Whether the call may have had its effect all the same: its last attempt, or one before it.
     pub(crate) fn maybe_done(&self) -> bool {
-        self.0.maybe_before || !self.0.unsent && self.passes()
+        self.0.maybe_before || !self.0.undone && self.passes()
     }
 
     /// The same refusal, after others that may have had an effect, or may not.

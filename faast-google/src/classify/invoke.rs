@@ -14,7 +14,7 @@ use faast_core::control::chain;
 use faast_core::provider::{InvokeError, Ran, RetryClass};
 use faast_core::{Error, ErrorKind};
 
-pub(crate) use self::message::{dead, queue_lost, unpublished, unread};
+pub(crate) use self::message::{dead, never_begun, queue_lost, unpublished, unread};
 
 /// When a service that is not known everywhere yet is asked again.
 const NOT_KNOWN: Duration = Duration::from_secs(1);

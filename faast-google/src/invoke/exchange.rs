@@ -15,6 +15,7 @@ use http::{StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
+use super::settling::Settling;
 use super::{Entry, Plan, SECRET_HEADER};
 use crate::classify::invoke::{self as classify, Refusal};
 use crate::cost::Meter;
@@ -27,9 +28,6 @@ const AGENT: HeaderValue = HeaderValue::from_static(concat!("faast/", env!("CARG
 /// What an error's body may have.
 const MAX_ERROR: usize = 64 * 1024;
 
-/// How long a new service, and who may call it, may not be known everywhere.
-const KNOWN_AFTER: Duration = Duration::from_mins(1);
-
 /// What all requests to one service share.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -40,7 +38,7 @@ pub(super) struct Client {
     /// The service's URL, as tokens are made for it.
     uri: String,
     entry: Way,
-    known: Instant,
+    settling: Settling,
     plan: Plan,
     pub(super) meter: Meter,
     /// What requests cost that were dropped before their end. Written by whoever drops one.
@@ -92,13 +90,13 @@ impl Client {
             Entry::Secret(secret) => Way::Secret(sensitive(secret.expose())?),
         };
         let meter = Meter::new(&plan);
-        let (known, dropped) = (Instant::now() + KNOWN_AFTER, Mutex::default());
-        Ok(Self { pool, path, host, uri, entry, known, plan, meter, dropped })
+        let (settling, dropped) = (Settling::new(Some(Instant::now())), Mutex::default());
+        Ok(Self { pool, path, host, uri, entry, settling, plan, meter, dropped })
     }
 
     /// The service is not new.
     pub(super) fn known_everywhere(self) -> Self {
-        Self { known: Instant::now(), ..self }
+        Self { settling: Settling::new(None), ..self }
     }
 
     pub(super) fn connections(&self) -> usize {
@@ -128,6 +126,9 @@ impl Client {
     pub(super) async fn send(&self, body: Bytes) -> Result<Answer, InvokeError> {
         let Reply { head, body, sent, lease } = self.transmit(body).await?;
         let of_worker = head.headers.contains_key(OF_WORKER);
+        if of_worker {
+            self.settling.let_in();
+        }
         if head.status == StatusCode::OK && of_worker {
             return Ok(Answer { body, sent, lease });
         }
@@ -184,7 +185,7 @@ impl Client {
         let body = read.unwrap_or_default();
         let retry_after = retry_after.map(Duration::from_secs);
         let refusal = Refusal { status, of_worker, text: Refusal::words(&body), retry_after };
-        let mut error = classify::refused(&refusal, &self.uri, Instant::now() >= self.known);
+        let mut error = classify::refused(&refusal, &self.uri, self.settling.is_settled(status, Instant::now()));
         error.execution = execution;
         if error.ran == faast_core::provider::Ran::No {
             return error;

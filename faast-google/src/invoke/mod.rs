@@ -8,6 +8,7 @@
 
 mod answer;
 mod exchange;
+mod settling;
 
 use std::fmt;
 use std::sync::Arc;

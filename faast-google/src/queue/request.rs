@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::DELIVERIES;
 use super::answers::Messages;
+use super::begun::Begun;
 use super::message::{self, MOST_SEALED, Message, Told};
 use super::starts::{Start, Starts};
 use crate::classify::invoke as classify;
@@ -48,19 +49,20 @@ struct Inner {
     secret: Option<Secret>,
     plan: Plan,
     meter: Meter,
+    begun: Begun,
     senders: Semaphore,
     desk: Arc<Desk<Messages>>,
 }
 
 impl Queue {
     /// For the deployment called `name`, whose topics and subscriptions are there, or soon will be.
-    pub(crate) fn new(plan: Plan, rest: Rest, project: &str, name: &str, secret: Option<Secret>) -> Self {
+    pub(crate) fn new(plan: Plan, rest: Rest, project: &str, name: &str, secret: Option<Secret>, begun: Begun) -> Self {
         let meter = Meter::new(&plan);
         let topic = format!("projects/{project}/topics/{}", Kind::RequestTopic.id(name));
         let subscription = format!("projects/{project}/subscriptions/{}", Kind::ResponseSubscription.id(name));
         let desk = Desk::new(Messages::new(rest.clone(), subscription, meter), LISTENERS);
         let senders = Semaphore::new(SENDERS);
-        Self(Arc::new(Inner { rest, topic, secret, plan, meter, senders, desk }))
+        Self(Arc::new(Inner { rest, topic, secret, plan, meter, begun, senders, desk }))
     }
 
     /// Sends a request when the stream is first polled.
@@ -99,6 +101,7 @@ impl Queue {
             self.clone().publish(sealed, attributes)
         })?;
         Ok(Waiting {
+            queue: self.clone(),
             asked,
             bytes,
             starts: Starts::default(),
@@ -126,6 +129,7 @@ impl Queue {
 
 /// A request that waits for its messages.
 struct Waiting {
+    queue: Queue,
     asked: Asked<Messages>,
     /// Bytes that are billed for its own message.
     bytes: usize,
@@ -175,12 +179,23 @@ impl Waiting {
         self.heard.push(bytes);
         let count = delivery.and_then(|count| count.try_into().ok()).unwrap_or(1);
         self.delivered = self.delivered.max(count);
+        let begun = &self.queue.0.begun;
         let events = match told {
-            Told::Events(sealed) => Told::events(sealed),
-            Told::Refused(why) => return self.fail(classify::unread(&why)),
+            Told::Events(sealed) => {
+                begun.note();
+                Told::events(sealed)
+            }
+            Told::Refused(why) => {
+                begun.note();
+                return self.fail(classify::unread(&why));
+            }
             Told::Dead => {
+                let error = match begun.never(Instant::now()).filter(|_| self.starts.count() == 0) {
+                    Some(advice) => classify::never_begun(advice),
+                    None => classify::dead(self.starts.count() > 0, self.starts.say_crash()),
+                };
                 self.delivered = self.delivered.max(DELIVERIES);
-                return self.fail(classify::dead(self.starts.count() > 0, self.starts.say_crash()));
+                return self.fail(error);
             }
         };
         let events = match events {

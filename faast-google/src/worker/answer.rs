@@ -161,13 +161,30 @@ impl Sink {
     }
 
     /// Opens the answer to a request. Ends the one before, if a call of it had none.
-    pub(super) fn begin(&self, begin: Begin) {
+    ///
+    /// # Errors
+    ///
+    /// The start could not be published, so that the request must not run: nobody would know that it did. It has come to its
+    /// end, and is delivered again.
+    pub(super) fn begin(&self, begin: Begin) -> Result<(), SendError> {
         let mut out = self.lock();
         self.end(&mut out, false);
-        let head = if matches!(begin.way, Way::Chunks(_)) { EVENTS.as_bytes() } else { &[] };
+        let is_messages = begin.is_messages();
+        let head = if is_messages { &[] } else { EVENTS.as_bytes() };
         out.answer = Some(begin);
-        // Whoever does not take it has hung up, and its connection sees that.
-        let _ = self.started(&mut out, head.to_vec());
+        match self.started(&mut out, head.to_vec()) {
+            Err(error) if is_messages => {
+                self.end(&mut out, false);
+                Err(error)
+            }
+            // Whoever does not take it has hung up, and its connection sees that.
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether no answer is being given.
+    pub(super) fn is_idle(&self) -> bool {
+        self.lock().answer.is_none()
     }
 
     /// Ends the answer that was given last, if a call of it had none.

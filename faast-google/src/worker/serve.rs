@@ -3,6 +3,7 @@
 
 use std::hint::black_box;
 use std::net::{TcpListener, TcpStream};
+use std::process;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,6 +29,12 @@ const GRACE: Duration = Duration::from_millis(500);
 /// How often it is told: the word may come just before the call is begun.
 const TELL_EVERY: Duration = Duration::from_millis(10);
 
+/// Before a connection is waited for again that could not be taken.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// So often in a row, where no function runs, and none will be.
+const MOST_FAILED: u32 = 300;
+
 /// A request that is to be answered.
 #[derive(Debug)]
 pub(super) struct Job {
@@ -52,7 +59,19 @@ pub(super) struct Server {
 impl Server {
     /// Takes connections until the process ends.
     pub(super) fn accept(&self, listener: &TcpListener, control: &WorkerControl) {
-        for stream in listener.incoming().map_while(std::io::Result::ok) {
+        let mut failed = 0;
+        for stream in listener.incoming() {
+            let Ok(stream) = stream else {
+                // No descriptor is free, or no memory: a function that runs may have them, and gives them back.
+                failed = if self.sink.is_idle() { failed + 1 } else { 0 };
+                if failed == MOST_FAILED {
+                    // Nobody can call it any more; the platform starts another one.
+                    process::exit(101);
+                }
+                thread::sleep(PAUSE);
+                continue;
+            };
+            failed = 0;
             let (server, control) = (self.clone(), control.clone());
             let thread = thread::Builder::new().name("faast-connection".into()).stack_size(STACK);
             // Without the thread the connection is closed, and the client tries again elsewhere.

@@ -15,7 +15,7 @@ use faast_core::provider::{
     BlobKey, BlobRef, Checkup, CloudFunction, CloudProvider as _, DeployContext, DeploySpec, DeploymentId, Event, Mode,
     Runtime, StrayScope,
 };
-use faast_google::{Google, GoogleOptions as _, private};
+use faast_google::{Google, GoogleOptions, private};
 use faast_testkit::emulator_google::{GoogleEmulator, Identity, Moment, ResourceKind, SERVICE_ACCOUNT, Then};
 use faast_testkit::frame;
 use futures_util::StreamExt as _;
@@ -32,7 +32,7 @@ const RUNS: [(&[&str], Act); 7] = [
     (&["queue"], |job| Box::pin(job.plain(Mode::Queue, |builder| builder))),
     (&["spill"], |job| Box::pin(job.with_large_values())),
     (&["vpc"], |job| Box::pin(job.plain(Mode::Https, |builder| builder.vpc("net", "subnet")))),
-    (&["invoker_secret"], |job| Box::pin(job.plain(Mode::Https, |builder| builder.invoker_secret()))),
+    (&["invoker_secret"], |job| Box::pin(job.plain(Mode::Https, GoogleOptions::invoker_secret))),
     (&["quota_project"], |job| Box::pin(job.that_another_project_pays())),
 ];
 
@@ -144,11 +144,11 @@ impl Job {
 
 /// The permissions of the role for these options.
 fn printed(options: &[&str]) -> BTreeSet<String> {
-    role(options.iter().fold(Checkup::new(), |checkup, option| checkup.with(*option)))
+    role(&options.iter().fold(Checkup::new(), |checkup, option| checkup.with(*option)))
 }
 
-fn role(checkup: Checkup) -> BTreeSet<String> {
-    let role: Value = serde_json::from_str(&Google::new().tools().unwrap().policy(&checkup).unwrap()).unwrap();
+fn role(checkup: &Checkup) -> BTreeSet<String> {
+    let role: Value = serde_json::from_str(&Google::new().tools().unwrap().policy(checkup).unwrap()).unwrap();
     let permissions = role["includedPermissions"].as_array().unwrap().iter();
     permissions.map(|permission| permission.as_str().unwrap().to_owned()).collect()
 }
@@ -176,6 +176,6 @@ async fn the_printed_role_is_enough_for_each_use_and_every_permission_in_it_is_a
 async fn whose_a_bucket_is_that_the_other_side_has_made_may_be_looked_up() {
     let job = Job(GoogleEmulator::builder().identity(Identity::Required).start());
     job.with_large_values().await;
-    let role = role(Checkup::new().with("spill").without("gc").without("doctor").without("prices"));
+    let role = role(&Checkup::new().with("spill").without("gc").without("doctor").without("prices"));
     assert_eq!(job.asked().difference(&role).collect::<Vec<_>>(), [""; 0], "asked for, and not printed");
 }

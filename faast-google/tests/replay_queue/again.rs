@@ -1,5 +1,6 @@
 //! Requests and answers that come more than once: what the call ends with, and what is billed.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use faast_core::ErrorKind;
@@ -202,4 +203,24 @@ async fn a_dead_letter_that_no_worker_began_was_throttled_and_one_that_a_single_
     assert!(throttled.metering.quantities.iter().all(|it| it.metric == "messages"), "{throttled:?}");
     let lost = Rig::new(PubSub::new(began)).await.error().await;
     assert_eq!((lost.class, lost.kind, lost.ran), (RetryClass::WorkerLost, ErrorKind::WorkerLost, Ran::Maybe));
+}
+
+/// The trap: a push that the service refuses looks like one that finds no instance.
+#[tokio::test]
+async fn requests_that_nobody_ever_begins_end_as_denied_and_one_that_was_begun_makes_the_others_wait() {
+    fn never(attributes: &Value) -> Vec<Value> {
+        vec![dead(attributes)]
+    }
+    fn once(attributes: &Value) -> Vec<Value> {
+        static ASKED: AtomicUsize = AtomicUsize::new(0);
+        if ASKED.fetch_add(1, Ordering::Relaxed) == 0 { success(attributes) } else { vec![dead(attributes)] }
+    }
+    let rig = Rig::impatient(PubSub::new(never), "open the door").await;
+    let denied = rig.error().await;
+    assert_eq!((denied.class, denied.kind, denied.ran), (RetryClass::Permanent, ErrorKind::Denied, Ran::No));
+    assert_eq!(denied.hint.as_deref(), Some("open the door"));
+    let rig = Rig::impatient(PubSub::new(once), "open the door").await;
+    assert_eq!(rig.value().await, "value");
+    let throttled = rig.error().await;
+    assert_eq!((throttled.class, throttled.ran), (RetryClass::Throttled, Ran::No), "there is no room, which comes");
 }

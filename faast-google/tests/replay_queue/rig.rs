@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use faast_core::provider::{CallId, Event, InstanceId, InvokeError, Metering, Outcome, Payload, Request, Runtime};
 use faast_core::wire::sealed;
-use faast_google::private::{Plan, Queue, queue_at};
+use faast_google::private::{Plan, Queue, impatient_queue_at, queue_at};
 use faast_testkit::frame;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
@@ -98,17 +98,20 @@ impl Respond for PubSub {
     }
 }
 
-pub(crate) fn queue(endpoint: &str) -> Queue {
+fn plan() -> Plan {
     let runtime = Runtime::start().unwrap();
-    let plan = Plan { concurrency: 4, timeout: Duration::from_mins(1), memory_mb: 512, cpu: 1.0, runtime };
-    queue_at(plan, endpoint, NAME, Some(SECRET)).unwrap()
+    Plan { concurrency: 4, timeout: Duration::from_mins(1), memory_mb: 512, cpu: 1.0, runtime }
+}
+
+pub(crate) fn queue(endpoint: &str) -> Queue {
+    queue_at(plan(), endpoint, NAME, Some(SECRET)).unwrap()
 }
 
 /// A queue, its service, and what keeps both.
 pub(crate) struct Rig {
     pub(crate) queue: Queue,
     pub(crate) service: PubSub,
-    _server: MockServer,
+    server: MockServer,
 }
 
 impl Rig {
@@ -116,7 +119,14 @@ impl Rig {
         // A server of its own: listeners of a test that has ended may still talk to a pooled one.
         let server = MockServer::builder().start().await;
         Mock::given(any()).respond_with(service.clone()).mount(&server).await;
-        Self { queue: queue(&server.uri()), service, _server: server }
+        Self { queue: queue(&server.uri()), service, server: server }
+    }
+
+    /// One that gives up at once where nobody begins anything, with this advice.
+    pub(crate) async fn impatient(service: PubSub, advice: &str) -> Self {
+        let mut rig = Self::new(service).await;
+        rig.queue = impatient_queue_at(plan(), &rig.server.uri(), NAME, SECRET, advice).unwrap();
+        rig
     }
 
     pub(crate) async fn items(&self) -> Vec<Result<Event, InvokeError>> {

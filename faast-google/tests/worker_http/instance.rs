@@ -8,7 +8,7 @@ use faast_core::provider::{CallFrame, Event};
 use faast_core::wire::sealed;
 use faast_core::worker::{Mark, launch_args};
 use faast_testkit::frame;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 pub(crate) const SERVICE: &str = "faast-6a1f0d1e-8a0e-4c5e-9a53-0d4b7f3a2c11";
 
@@ -85,8 +85,24 @@ impl Instance {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).unwrap();
-        kill_process(pid, signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Whether it is well.
+    pub(crate) fn get(&self) -> Answer {
+        let mut connection = self.connect();
+        connection.send("GET", "/", &[], b"");
+        connection.answer()
+    }
+
+    /// Lets it have so many descriptors from now on; gives how many there were.
+    pub(crate) fn descriptors(&self, most: Option<u64>) -> Option<u64> {
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        prlimit(Some(self.pid()), Resource::Nofile, Rlimit { current: most, maximum }).unwrap().current
+    }
+
+    fn pid(&self) -> Pid {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).unwrap()
     }
 
     /// Waits for the end of the worker.

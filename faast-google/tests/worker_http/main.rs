@@ -311,6 +311,48 @@ fn a_pushed_call_of_an_instance_that_ends_is_left_to_the_next_delivery() {
 }
 
 #[test]
+fn a_pushed_call_whose_start_can_not_be_published_does_not_run_and_is_delivered_again() {
+    let service = PubSub::refusing(vec!["404 Not Found"]);
+    let instance = Instance::start(&service.variables());
+    // It would end the process.
+    let ends = PubSub::push(&one(&EXIT, b""), "17", None, 1);
+    assert_eq!((instance.post("/queue", &ends).status, service.published().len()), (500, 0));
+    let next = PubSub::push(&one(&ECHO, b"next"), "18", None, 1);
+    assert_eq!((instance.post("/queue", &next).status, service.published().len()), (200, 2));
+}
+
+/// The trap: the policy by which workers publish is as new as the deployment, and not known everywhere at once.
+#[test]
+fn a_new_worker_that_may_not_publish_yet_goes_on_until_it_may() {
+    let service = PubSub::refusing(vec!["403 Forbidden"; 2]);
+    let instance = Instance::start(&service.variables());
+    assert_eq!(instance.post("/queue", &PubSub::push(&one(&ECHO, b"x"), "17", None, 1)).status, 200);
+    assert_eq!(value(&service.published()[1].events()[0]), b"x");
+}
+
+#[test]
+fn a_worker_without_descriptors_takes_connections_again_when_it_has_some() {
+    let instance = Instance::start(&[]);
+    assert_eq!(instance.get().status, 200);
+    let usual = instance.descriptors(Some(4));
+    // One is set aside for the connection that is waited for.
+    let waiting = [(); 3].map(|()| instance.connect());
+    std::thread::sleep(Duration::from_millis(100));
+    instance.descriptors(usual);
+    drop(waiting);
+    assert_eq!(value(&instance.post("/call", &one(&ECHO, b"on")).events()[1]), b"on");
+}
+
+#[test]
+fn a_worker_that_can_take_no_connection_any_more_ends() {
+    let mut instance = Instance::start(&[]);
+    assert_eq!(instance.get().status, 200);
+    instance.descriptors(Some(4));
+    let _waiting = [(); 3].map(|()| instance.connect());
+    assert_eq!(instance.ended().code(), Some(101));
+}
+
+#[test]
 fn a_pushed_request_needs_the_secret_too() {
     let service = PubSub::start();
     let mut variables = service.variables();

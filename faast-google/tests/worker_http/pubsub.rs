@@ -37,17 +37,26 @@ pub(crate) struct PubSub {
     published: Arc<Mutex<Vec<Published>>>,
 }
 
+/// What is said to the next publications, instead of taking them.
+type Refusals = Mutex<Vec<&'static str>>;
+
 impl PubSub {
     /// Serves until the test process ends.
     pub(crate) fn start() -> Self {
+        Self::refusing(Vec::new())
+    }
+
+    /// The same, but the first publications are answered with these lines of status, the last one first.
+    pub(crate) fn refusing(refusals: Vec<&'static str>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let published = Arc::<Mutex<Vec<Published>>>::default();
         let seen = Arc::clone(&published);
+        let refusals = Arc::new(Mutex::new(refusals));
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let seen = Arc::clone(&seen);
-                std::thread::spawn(move || serve(stream, &seen));
+                let (seen, refusals) = (Arc::clone(&seen), Arc::clone(&refusals));
+                std::thread::spawn(move || serve(stream, &seen, &refusals));
             }
         });
         Self { url: format!("http://{host}"), host, published }
@@ -77,7 +86,7 @@ impl PubSub {
     }
 }
 
-fn serve(stream: TcpStream, published: &Mutex<Vec<Published>>) {
+fn serve(stream: TcpStream, published: &Mutex<Vec<Published>>, refusals: &Refusals) {
     let mut reader = BufReader::new(stream);
     while let Some((line, headers)) = head(&mut reader) {
         let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
@@ -91,11 +100,16 @@ fn serve(stream: TcpStream, published: &Mutex<Vec<Published>>) {
             }
             "/computeMetadata/v1/instance/region" => ("200 OK", "projects/1/regions/us-central1".into()),
             path if path.ends_with(":publish") => {
-                let body: Value = serde_json::from_slice(&body).unwrap();
-                let token = headers.get("authorization").cloned();
-                let message = body["messages"][0].clone();
-                published.lock().unwrap().push(Published { path: path.to_owned(), token, message });
-                ("200 OK", json!({ "messageIds": ["1"] }).to_string())
+                let refused = refusals.lock().unwrap().pop();
+                if let Some(status) = refused {
+                    (status, json!({ "error": { "message": "no" } }).to_string())
+                } else {
+                    let body: Value = serde_json::from_slice(&body).unwrap();
+                    let token = headers.get("authorization").cloned();
+                    let message = body["messages"][0].clone();
+                    published.lock().unwrap().push(Published { path: path.to_owned(), token, message });
+                    ("200 OK", json!({ "messageIds": ["1"] }).to_string())
+                }
             }
             // There is no store.
             _ => ("403 Forbidden", json!({ "error": { "status": "PERMISSION_DENIED", "message": "no" } }).to_string()),

@@ -38,6 +38,12 @@ pub(crate) fn dead(begun: bool, crashed: bool) -> InvokeError {
     InvokeError::new(RetryClass::Throttled, Ran::No, message)
 }
 
+/// No request of the deployment was ever begun, for longer than room or a policy takes.
+pub(crate) fn never_begun(advice: &str) -> InvokeError {
+    let message = "no worker has begun any request of the deployment: the service seems to refuse what Pub/Sub pushes";
+    InvokeError::new(RetryClass::Permanent, Ran::No, message).kind(ErrorKind::Denied).hint(advice)
+}
+
 /// The worker could not read the request.
 pub(crate) fn unread(why: &str) -> InvokeError {
     InvokeError::new(RetryClass::Permanent, Ran::No, format!("the worker does not take the request: {why}"))
