@@ -6,22 +6,26 @@
 //! here prints one.
 
 mod metadata;
+mod token;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use faast_core::provider::variable;
 use faast_core::{Error, ErrorKind, Result};
 use google_cloud_auth::credentials::idtoken::{self, IDTokenCredentials};
-use google_cloud_auth::credentials::{self as sdk, AccessTokenCredentials};
+use google_cloud_auth::credentials::{self as sdk, AccessTokenCredentials, CacheableResource, CredentialsProvider};
 use google_cloud_auth::errors::CredentialsError;
+use http::{Extensions, HeaderMap};
 use serde_json::Value;
 
 pub(crate) use self::metadata::MetadataServer;
+use self::token::Maker;
+pub(crate) use self::token::Token;
 
 /// What every one of Google's services takes.
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
@@ -72,12 +76,13 @@ enum Kind {
 
 /// Application default credentials.
 struct Default {
-    access: AccessTokenCredentials,
+    /// Replaced by whoever finds its tokens out of date.
+    access: Mutex<Maker<AccessTokenCredentials>>,
     /// The credentials' file; `None` where the metadata server is asked.
     file: Option<Value>,
     quota_project: Option<String>,
     /// By audience, each with a cache of its own.
-    identities: Mutex<HashMap<String, IDTokenCredentials>>,
+    identities: Mutex<HashMap<String, Maker<IDTokenCredentials>>>,
 }
 
 impl fmt::Debug for Default {
@@ -92,8 +97,12 @@ impl Default {
         self.file.as_ref().map_or("metadata server", |file| text(file, "type").unwrap_or("unknown"))
     }
 
-    fn identity(&self, audience: &str) -> Result<IDTokenCredentials> {
-        let mut identities = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
+    fn access(&self) -> Maker<AccessTokenCredentials> {
+        lock(&self.access).clone()
+    }
+
+    fn identity(&self, audience: &str) -> Result<Maker<IDTokenCredentials>> {
+        let mut identities = lock(&self.identities);
         if let Some(known) = identities.get(audience) {
             return Ok(known.clone());
         }
@@ -109,7 +118,7 @@ impl Default {
             (None, _) => idtoken::mds::Builder::new(audience).with_format(idtoken::mds::Format::Full).build(),
             _ => return Err(self.can_not_identify()),
         };
-        let built = built.map_err(|error| self.can_not_identify().with_source(error))?;
+        let built = Maker::new(built.map_err(|error| self.can_not_identify().with_source(error))?);
         identities.insert(audience.to_owned(), built.clone());
         Ok(built)
     }
@@ -142,7 +151,7 @@ impl Credentials {
         let named = file.as_ref().and_then(|file| text(file, "quota_project_id")).map(ToOwned::to_owned);
         let quota_project = variable(QUOTA_PROJECT).or(named);
         Ok(Self(Arc::new(Kind::Default(Box::new(Default {
-            access,
+            access: Mutex::new(Maker::new(access)),
             file,
             quota_project,
             identities: Mutex::default(),
@@ -160,16 +169,42 @@ impl Credentials {
     }
 
     /// A token for Google's services; `None` where requests go without one.
-    pub(crate) async fn access_token(&self) -> Result<Option<Secret>> {
+    pub(crate) async fn access_token(&self) -> Result<Option<Token>> {
         match &*self.0 {
             Kind::Anonymous => Ok(None),
             Kind::Default(own) => {
-                let token = own.access.access_token().await;
+                let maker = own.access();
+                let token = maker.credentials.access_token().await;
                 let token = token.map_err(|error| no_token("there is no access token", error))?;
-                Ok(Some(Secret::new(token.token)))
+                Ok(Some(maker.token(token.token)))
             }
-            Kind::Worker(server) => server.access_token().await.map(Some),
+            Kind::Worker(server) => Ok(Some(Maker::new(()).token(server.access_token().await?.expose()))),
         }
+    }
+
+    /// Such a token was refused: whether another one may do, because this one is out of date.
+    pub(crate) fn renew_access(&self, refused: &Token) -> bool {
+        let Kind::Default(own) = &*self.0 else { return false };
+        if !refused.was_taken() {
+            return false;
+        }
+        let mut maker = lock(&own.access);
+        if maker.has_made(refused) {
+            // What could be made once, of the same file.
+            let Ok(anew) = access(own.file.as_ref()) else { return false };
+            *maker = Maker::new(anew);
+        }
+        true
+    }
+
+    /// The same for a token that says who calls.
+    pub(crate) fn renew_identity(&self, audience: &str, refused: &Token) -> bool {
+        let Kind::Default(own) = &*self.0 else { return false };
+        let mut identities = lock(&own.identities);
+        if refused.was_taken() && identities.get(audience).is_some_and(|maker| maker.has_made(refused)) {
+            identities.remove(audience);
+        }
+        refused.was_taken()
     }
 
     /// A token that says who calls, for a service of one's own.
@@ -177,12 +212,13 @@ impl Credentials {
     /// # Errors
     ///
     /// [`ErrorKind::Unsupported`] where credentials of this kind can't make one.
-    pub(crate) async fn identity_token(&self, audience: &str) -> Result<Secret> {
+    pub(crate) async fn identity_token(&self, audience: &str) -> Result<Token> {
         let Kind::Default(own) = &*self.0 else {
             return Err(Error::new(ErrorKind::Unsupported, format!("there is nobody to identify for `{audience}`")));
         };
-        let token = own.identity(audience)?.id_token().await;
-        Ok(Secret::new(token.map_err(|error| no_token("there is no identity token", error))?))
+        let maker = own.identity(audience)?;
+        let token = maker.credentials.id_token().await;
+        Ok(maker.token(token.map_err(|error| no_token("there is no identity token", error))?))
     }
 
     /// Whether these credentials can say who calls; otherwise the deployment has a secret.
@@ -223,13 +259,40 @@ impl Credentials {
         }
     }
 
-    /// The same credentials for the SDK's clients.
+    /// The same credentials for the SDK's clients, which go on with those that are made later.
     pub(crate) fn for_sdk(&self) -> sdk::Credentials {
         match &*self.0 {
-            Kind::Default(own) => own.access.clone().into(),
+            Kind::Default(_) => Latest(self.clone()).into(),
             Kind::Anonymous | Kind::Worker(_) => sdk::anonymous::Builder::new().build(),
         }
     }
+}
+
+/// What makes access tokens now, as the SDK asks for it.
+#[derive(Debug)]
+struct Latest(Credentials);
+
+impl Latest {
+    fn access(&self) -> Result<AccessTokenCredentials, CredentialsError> {
+        match &*self.0.0 {
+            Kind::Default(own) => Ok(own.access().credentials),
+            Kind::Anonymous | Kind::Worker(_) => Err(CredentialsError::from_msg(false, "there are no credentials")),
+        }
+    }
+}
+
+impl CredentialsProvider for Latest {
+    async fn headers(&self, extensions: Extensions) -> Result<CacheableResource<HeaderMap>, CredentialsError> {
+        self.access()?.headers(extensions).await
+    }
+
+    async fn universe_domain(&self) -> Option<String> {
+        self.access().ok()?.universe_domain().await
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const LOG_IN: &str = "run `gcloud auth application-default login`, or let `GOOGLE_APPLICATION_CREDENTIALS` name the file of \
@@ -287,5 +350,33 @@ fn read_file() -> Result<Option<Value>> {
         Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| unreadable(error.into())),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !is_named => Ok(None),
         Err(error) => Err(unreadable(error.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn credentials_are_made_anew_once_for_tokens_that_were_taken_before() {
+        let login = json!({
+            "type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r",
+            "token_uri": "http://127.0.0.1:1/token",
+        });
+        let credentials = Credentials::of_file(Some(login)).unwrap();
+        let Kind::Default(own) = &*credentials.0 else { unreachable!() };
+        let (first, other) = (own.access().token("a"), own.access().token("b"));
+        assert!(!credentials.renew_access(&first), "never taken: the refusal is meant");
+        first.taken();
+        assert!(credentials.renew_access(&first) && credentials.renew_access(&other), "all tokens of that time");
+        assert!(!credentials.renew_access(&own.access().token("c")));
+
+        let (first, other) = (own.identity("x").unwrap().token("a"), own.identity("x").unwrap().token("b"));
+        assert!(!credentials.renew_identity("x", &first));
+        first.taken();
+        assert!(credentials.renew_identity("x", &first) && credentials.renew_identity("x", &other));
+        assert!(!credentials.renew_identity("x", &own.identity("x").unwrap().token("c")));
     }
 }

@@ -17,7 +17,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde_json::Value;
 
 use crate::classify::control::{Cause, Refusal, Told};
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, Token};
 use crate::endpoint::{Endpoints, Service};
 
 /// One attempt of a call without a large body.
@@ -255,10 +255,16 @@ impl Call {
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = answer.bytes().await.map_err(|error| self.unreachable(error))?;
         if status.is_success() || status.is_redirection() {
+            token.inspect(Token::taken);
             return Ok(Answer { action: self.action, headers, body });
         }
         let refusal = Refusal::told(self.action, Told::read(status.as_u16(), &body));
-        let passes = self.newly_allowed && refusal.cause() == Cause::Denied;
+        let is_stale = || token.is_some_and(|token| self.rest.0.credentials.renew_access(&token));
+        let passes = match refusal.cause() {
+            Cause::Denied => self.newly_allowed,
+            Cause::BadCredentials => is_stale(),
+            _ => false,
+        };
         Err(if passes { refusal.passing() } else { refusal })
     }
 

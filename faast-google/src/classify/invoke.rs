@@ -29,6 +29,8 @@ pub(crate) struct Refusal {
     pub(crate) status: u16,
     /// It is a worker's own, and not the platform's.
     pub(crate) of_worker: bool,
+    /// The token that was refused is out of date, and another one can be had.
+    pub(crate) is_stale: bool,
     pub(crate) text: String,
     /// When to ask again.
     pub(crate) retry_after: Option<Duration>,
@@ -58,7 +60,7 @@ impl Refusal {
 
 /// What a refusal means. A service that was made so lately is not `settled` may not be known everywhere.
 pub(crate) fn refused(refusal: &Refusal, service: &str, settled: bool) -> InvokeError {
-    let Refusal { status, of_worker, text, retry_after } = refusal;
+    let Refusal { status, of_worker, is_stale, text, retry_after } = refusal;
     let says = |words: &str| text.to_ascii_lowercase().contains(words);
     let permanent = |kind, words: String| InvokeError::new(RetryClass::Permanent, Ran::No, words).kind(kind);
     if *of_worker {
@@ -77,6 +79,9 @@ pub(crate) fn refused(refusal: &Refusal, service: &str, settled: bool) -> Invoke
         };
     }
     match status {
+        401 if *is_stale => {
+            InvokeError::new(RetryClass::Transient, Ran::No, format!("the identity token was out of date: {text}"))
+        }
         401 => permanent(ErrorKind::Denied, format!("Cloud Run does not accept the identity token: {text}"))
             .hint("check this machine's clock and the credentials, or call `.invoker_secret()`"),
         403 | 404 if !settled => {

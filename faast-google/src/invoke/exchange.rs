@@ -19,6 +19,7 @@ use super::settling::Settling;
 use super::{Entry, Plan, SECRET_HEADER};
 use crate::classify::invoke::{self as classify, Refusal};
 use crate::cost::Meter;
+use crate::credentials::Token;
 
 const OF_WORKER: HeaderName = HeaderName::from_static("faast");
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
@@ -124,23 +125,32 @@ impl Client {
 
     /// Sends a body and waits for the head of the answer, which is an error unless a worker answers.
     pub(super) async fn send(&self, body: Bytes) -> Result<Answer, InvokeError> {
-        let Reply { head, body, sent, lease } = self.transmit(body).await?;
+        let (reply, token) = self.transmit(body).await?;
+        let Reply { head, body, sent, lease } = reply;
         let of_worker = head.headers.contains_key(OF_WORKER);
         if of_worker {
             self.settling.let_in();
+            token.as_ref().inspect(|token| token.taken());
         }
         if head.status == StatusCode::OK && of_worker {
             return Ok(Answer { body, sent, lease });
         }
-        Err(self.refused(head, body, lease, of_worker, sent).await)
+        let is_stale = !of_worker && head.status == StatusCode::UNAUTHORIZED && token.is_some_and(|it| self.renew(&it));
+        let refusal = Refusal { status: head.status.as_u16(), of_worker, is_stale, ..Refusal::default() };
+        Err(self.refused(head, body, lease, refusal, sent).await)
     }
 
-    /// Sends a body and waits for the head of whatever answers.
-    async fn transmit(&self, body: Bytes) -> Result<Reply, InvokeError> {
+    /// Whether another token may do than one that was refused.
+    fn renew(&self, refused: &Token) -> bool {
+        matches!(&self.entry, Way::Identity(credentials) if credentials.renew_identity(&self.uri, refused))
+    }
+
+    /// Sends a body and waits for the head of whatever answers. Gives the token too, if it went with one.
+    async fn transmit(&self, body: Bytes) -> Result<(Reply, Option<Token>), InvokeError> {
         let mut unsent = None;
         for _ in 0..ATTEMPTS {
             let lease = self.pool.take().await.map_err(classify::not_connected)?;
-            let (name, value) = self.identity().await?;
+            let (name, value, token) = self.identity().await?;
             let request = http::Request::post(&*self.path)
                 .header(HOST, self.host.clone())
                 .header(USER_AGENT, AGENT)
@@ -151,7 +161,7 @@ impl Client {
             let reply = lease.send(request).await;
             pending.answered = true;
             match reply {
-                Ok(reply) => return Ok(reply),
+                Ok(reply) => return Ok((reply, token)),
                 // The other side had closed it.
                 Err(Unanswered::Unwritten(error)) => unsent = Some(error),
                 Err(Unanswered::Broken { error, sent }) => {
@@ -162,20 +172,27 @@ impl Client {
         Err(classify::not_connected(unsent.map_or_else(|| io::ErrorKind::ConnectionReset.into(), io::Error::other)))
     }
 
-    async fn identity(&self) -> Result<(HeaderName, HeaderValue), InvokeError> {
+    async fn identity(&self) -> Result<(HeaderName, HeaderValue, Option<Token>), InvokeError> {
         match &self.entry {
-            Way::Secret(secret) => Ok((HeaderName::from_static(SECRET_HEADER), secret.clone())),
+            Way::Secret(secret) => Ok((HeaderName::from_static(SECRET_HEADER), secret.clone(), None)),
             Way::Identity(credentials) => {
                 let token = credentials.identity_token(&self.uri).await.map_err(classify::no_token)?;
                 let value = sensitive(&format!("Bearer {}", token.expose())).map_err(classify::no_token)?;
-                Ok((AUTHORIZATION, value))
+                Ok((AUTHORIZATION, value, Some(token)))
             }
         }
     }
 
     /// Reads why no worker answers.
-    async fn refused(&self, head: Parts, body: Incoming, lease: Lease, of_worker: bool, sent: Instant) -> InvokeError {
-        let (status, execution) = (head.status.as_u16(), execution(&head.headers));
+    async fn refused(
+        &self,
+        head: Parts,
+        body: Incoming,
+        lease: Lease,
+        mut refusal: Refusal,
+        sent: Instant,
+    ) -> InvokeError {
+        let execution = execution(&head.headers);
         let retry_after = head.headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
         let read = read_to_end(body, MAX_ERROR).await;
         if read.is_ok() {
@@ -183,9 +200,9 @@ impl Client {
         }
         // Without a body the status has to do.
         let body = read.unwrap_or_default();
-        let retry_after = retry_after.map(Duration::from_secs);
-        let refusal = Refusal { status, of_worker, text: Refusal::words(&body), retry_after };
-        let mut error = classify::refused(&refusal, &self.uri, self.settling.is_settled(status, Instant::now()));
+        (refusal.text, refusal.retry_after) = (Refusal::words(&body), retry_after.map(Duration::from_secs));
+        let mut error =
+            classify::refused(&refusal, &self.uri, self.settling.is_settled(refusal.status, Instant::now()));
         error.execution = execution;
         if error.ran == faast_core::provider::Ran::No {
             return error;

@@ -75,6 +75,19 @@ async fn a_token_that_is_not_given_in_passing_fails_neither_a_deployment_nor_a_c
     deploys_and_calls(&google, on(&google.endpoint(), login(&google))).await;
 }
 
+/// The trap: while a machine is suspended, the clock stands still by which the SDK keeps tokens.
+#[tokio::test]
+async fn tokens_that_ended_while_the_machine_was_suspended_are_replaced() {
+    let google = strict();
+    let cloud = on(&google.endpoint(), login(&google)).deploy().await.unwrap();
+    assert_eq!(cloud.run(double::call(21)).await.unwrap(), 42);
+    google.expire_tokens();
+    assert_eq!(cloud.run(double::call(2)).await.unwrap(), 4);
+    assert_eq!((cloud.stats().retried, cloud.stats().failed), (1, 0), "{:?}", cloud.stats());
+    cloud.cleanup().await.unwrap();
+    assert_eq!(google.leftovers(), Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn an_impersonated_service_account_is_let_in() {
     let google = strict();

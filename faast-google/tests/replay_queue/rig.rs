@@ -119,7 +119,7 @@ impl Rig {
         // A server of its own: listeners of a test that has ended may still talk to a pooled one.
         let server = MockServer::builder().start().await;
         Mock::given(any()).respond_with(service.clone()).mount(&server).await;
-        Self { queue: queue(&server.uri()), service, server: server }
+        Self { queue: queue(&server.uri()), service, server }
     }
 
     /// One that gives up at once where nobody begins anything, with this advice.
