@@ -97,6 +97,13 @@ impl Default {
         self.file.as_ref().map_or("metadata server", |file| text(file, "type").unwrap_or("unknown"))
     }
 
+    /// Whether there are credentials at all. Without a file there may be no metadata server either, which looks like one that
+    /// is out of reach.
+    fn is_sure<C>(&self, maker: &Maker<C>) -> bool {
+        let kinds = ["authorized_user", "service_account", "impersonated_service_account", "external_account"];
+        kinds.contains(&self.kind()) || maker.were_taken()
+    }
+
     fn access(&self) -> Maker<AccessTokenCredentials> {
         lock(&self.access).clone()
     }
@@ -175,7 +182,7 @@ impl Credentials {
             Kind::Default(own) => {
                 let maker = own.access();
                 let token = maker.credentials.access_token().await;
-                let token = token.map_err(|error| no_token("there is no access token", error))?;
+                let token = token.map_err(|error| no_token("there is no access token", error, own.is_sure(&maker)))?;
                 Ok(Some(maker.token(token.token)))
             }
             Kind::Worker(server) => Ok(Some(Maker::new(()).token(server.access_token().await?.expose()))),
@@ -218,7 +225,8 @@ impl Credentials {
         };
         let maker = own.identity(audience)?;
         let token = maker.credentials.id_token().await;
-        Ok(maker.token(token.map_err(|error| no_token("there is no identity token", error))?))
+        let is_sure = own.is_sure(&maker);
+        Ok(maker.token(token.map_err(|error| no_token("there is no identity token", error, is_sure))?))
     }
 
     /// Whether these credentials can say who calls; otherwise the deployment has a secret.
@@ -302,8 +310,8 @@ const UNREACHABLE: &str =
     "check the network and a proxy: whoever gives tokens could not be reached, or failed in passing";
 
 /// The SDK asks once, and keeps the error for ten seconds: whoever wants a token has to ask again if it passes.
-fn no_token(text: &str, error: CredentialsError) -> Error {
-    if error.is_transient() {
+fn no_token(text: &str, error: CredentialsError, is_sure: bool) -> Error {
+    if is_sure && error.is_transient() {
         return Error::new(ErrorKind::Unavailable, text).with_source(error).with_hint(UNREACHABLE);
     }
     Error::new(ErrorKind::Denied, text).with_source(error).with_hint(LOG_IN)

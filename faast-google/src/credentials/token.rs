@@ -51,6 +51,11 @@ impl<C> Maker<C> {
         Token { secret: Secret::new(text), taken: Arc::clone(&self.taken) }
     }
 
+    /// Whether its tokens were taken before.
+    pub(super) fn were_taken(&self) -> bool {
+        self.taken.load(Ordering::Relaxed)
+    }
+
     /// Whether a token is of this one.
     pub(super) fn has_made(&self, token: &Token) -> bool {
         Arc::ptr_eq(&self.taken, &token.taken)
