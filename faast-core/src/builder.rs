@@ -60,7 +60,7 @@ impl<P: CloudProvider> Builder<P> {
     /// The time from submission to the end of a call, with waiting, retries and pauses.
     ///
     /// Unless set, a call may wait for its start without limit, and then has as long as all its attempts and pauses may
-    /// take.
+    /// take; a generator has as long as it gives items.
     pub fn deadline(self, deadline: Duration) -> Self {
         self.with(|options| options.deadline = Some(deadline))
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::dispatch::FOREVER;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{Capabilities, CloudProvider, MemoryLimit, Mode};
 
@@ -129,7 +130,7 @@ impl Options {
         let defaults = &caps.defaults;
         let resolved = Resolved {
             memory_mb: self.memory_mb.or(defaults.memory_mb),
-            timeout: self.timeout.unwrap_or(defaults.timeout),
+            timeout: self.timeout.unwrap_or(defaults.timeout).min(FOREVER),
             concurrency: self.concurrency.unwrap_or(defaults.concurrency),
             rate: self.rate.map(|rate| (rate, self.burst.unwrap_or(1))),
             retries: self.retries.unwrap_or(defaults.retries),

@@ -138,3 +138,14 @@ async fn a_rehearsal_has_the_prices_of_another_provider_and_ends_with_the_budget
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.message().contains("has prices of its own"), "{error:?}");
 }
+
+#[tokio::test]
+async fn a_rehearsal_bills_what_was_dropped_on_its_way() {
+    let elsewhere = Builder::new(Memory::new().price_per_call(0.25));
+    let slow = Faulty::new(Memory::new(), Faults::seed(1).delay(1.0, Duration::from_hours(1)));
+    let cloud = Builder::new(slow).priced_as(elsewhere).hedge(Hedge::Off).deploy().await.unwrap();
+    let run = tokio::time::timeout(Duration::from_millis(50), cloud.run(probe::identity(1)));
+    assert!(run.await.is_err());
+    assert!((cloud.cost().await.total_usd() - 0.25).abs() < 1e-9);
+    cloud.cleanup().await.unwrap();
+}

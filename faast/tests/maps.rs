@@ -5,6 +5,7 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -45,6 +46,15 @@ async fn sum_of_doubles(until: u64) -> faast::Result<u64> {
     Ok(doubles.into_iter().sum())
 }
 
+/// The first of them does not return until the file is there.
+#[faast::function]
+fn waits_at_zero(n: u64, file: &Path) -> u64 {
+    while n == 0 && !file.exists() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    n
+}
+
 async fn cloud(workers: usize) -> Cloud {
     faast::local().concurrency(workers).deploy().await.unwrap()
 }
@@ -76,6 +86,28 @@ async fn results_come_as_they_are_ready_or_in_order_or_by_key() {
         lengths.insert(word, length.unwrap());
     }
     assert_eq!(lengths, HashMap::from([("a", 1), ("four", 4), ("three", 5)]));
+    cloud.cleanup().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_slow_call_holds_the_others_of_an_ordered_map_back_and_then_the_pulling() {
+    const CALLS: u64 = 150_000;
+    let cloud = cloud(2).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (file, pulled) = (folder.path().join("go"), Cell::new(0_u64));
+    let input = (0..CALLS).inspect(|n| pulled.set(*n)).map(|n| waits_at_zero::call(n, &file));
+    let mut ordered = cloud.map(input).ordered();
+    let mut before = None;
+    while before != Some(pulled.get()) {
+        before = Some(pulled.get());
+        assert!(tokio::time::timeout(Duration::from_millis(500), ordered.next()).await.is_err());
+    }
+    assert!((16_384..60_000).contains(&pulled.get()), "{} were pulled", pulled.get());
+    std::fs::write(&file, "").unwrap();
+    for n in 0..CALLS {
+        assert_eq!(ordered.next().await.unwrap().unwrap(), n);
+    }
+    assert!(ordered.next().await.is_none());
     cloud.cleanup().await.unwrap();
 }
 

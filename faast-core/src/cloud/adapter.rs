@@ -39,6 +39,9 @@ impl<S: Source<Call = Call<T>>, T> Stream for Indexed<S, T> {
     }
 }
 
+/// Results that may come before their turn until no more calls are pulled.
+const MAX_EARLY: usize = 16 * 1024;
+
 /// Results in the order of the input; see [`Map::ordered`].
 #[must_use = "nothing is sent until it is polled"]
 pub struct Ordered<S, T> {
@@ -74,7 +77,8 @@ impl<S: Source<Call = Call<T>>, T> Stream for Ordered<S, T> {
                 self.next += 1;
                 return Poll::Ready(Some(result));
             }
-            match self.map.poll_indexed(cx) {
+            let pulling = self.early.len() < MAX_EARLY;
+            match self.map.poll_next_indexed(cx, pulling) {
                 Poll::Ready(Some((index, result))) => self.early.insert(index, result),
                 // A map that ended early (budget) leaves gaps: what is there comes in order all the same.
                 Poll::Ready(None) => return Poll::Ready(self.early.pop_first().map(|(_, result)| result)),

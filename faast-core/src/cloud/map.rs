@@ -198,7 +198,7 @@ where
 
     /// Results in the order of the input.
     ///
-    /// One slow call holds the later ones back, and the pulling with them.
+    /// One slow call holds the later ones back, and when 16,384 of them wait for it, the pulling too.
     pub fn ordered(self) -> Ordered<S, T> {
         Ordered::new(self)
     }

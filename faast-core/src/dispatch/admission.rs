@@ -13,12 +13,14 @@ const GROW_AFTER: f64 = 1.0;
 pub(crate) struct Window {
     limit: f64,
     size: f64,
+    /// When it last got smaller.
+    shrunk: Option<Instant>,
 }
 
 impl Window {
     pub(crate) fn new(limit: usize) -> Self {
         let limit = limit.max(1) as f64;
-        Self { limit, size: limit }
+        Self { limit, size: limit, shrunk: None }
     }
 
     /// Requests that may be in flight at once.
@@ -31,8 +33,13 @@ impl Window {
         self.size as usize
     }
 
-    pub(crate) fn throttled(&mut self, in_flight: usize) {
-        self.size = (self.size.min(in_flight as f64) * SHRINK).max(1.0);
+    /// A request was refused that was sent at `sent`. What was on its way when the window last shrank says nothing more:
+    /// of a thousand requests ten may be refused at once, and that is one piece of news.
+    pub(crate) fn throttled(&mut self, in_flight: usize, sent: Instant, now: Instant) {
+        if self.shrunk.is_none_or(|shrunk| sent >= shrunk) {
+            self.size = (self.size.min(in_flight as f64) * SHRINK).max(1.0);
+            self.shrunk = Some(now);
+        }
     }
 
     pub(crate) fn succeeded(&mut self) {
@@ -110,17 +117,27 @@ mod tests {
 
     #[test]
     fn throttling_shrinks_the_window_and_success_lets_it_grow_back() {
-        let mut window = Window::new(100);
-        window.throttled(50);
+        let (mut window, now) = (Window::new(100), Instant::now());
+        window.throttled(50, now, now);
         assert_eq!(window.size(), 35);
         (0..10_000).for_each(|_| window.succeeded());
         assert_eq!(window.size(), 100);
     }
 
     #[test]
+    fn requests_that_are_refused_together_shrink_it_once() {
+        let (mut window, sent) = (Window::new(1000), Instant::now());
+        let (refused, again) = (sent + Duration::from_millis(1), sent + Duration::from_millis(2));
+        (0..10).for_each(|_| window.throttled(1000, sent, refused));
+        assert_eq!(window.size(), 700);
+        window.throttled(700, refused, again);
+        assert!(window.size() < 500);
+    }
+
+    #[test]
     fn the_window_never_closes() {
-        let mut window = Window::new(2);
-        (0..50).for_each(|_| window.throttled(1));
+        let (mut window, now) = (Window::new(2), Instant::now());
+        (0..50).for_each(|_| window.throttled(1, now, now));
         assert_eq!(window.size(), 1);
     }
 }

@@ -6,6 +6,8 @@ pub(crate) struct Budget {
     limit: Option<f64>,
     worst_case: f64,
     spent: f64,
+    /// Spent on what is beyond calls: storage, transfer, queues.
+    beyond: f64,
     in_flight: usize,
     /// Shares of the limit that have been warned of.
     warned: usize,
@@ -20,7 +22,7 @@ const ROUNDING: f64 = 1.0 + 1e-9;
 impl Budget {
     /// `worst_case`: what one call costs at the very most.
     pub(crate) fn new(limit: Option<f64>, worst_case: f64) -> Self {
-        Self { limit, worst_case, spent: 0.0, in_flight: 0, warned: 0 }
+        Self { limit, worst_case, spent: 0.0, beyond: 0.0, in_flight: 0, warned: 0 }
     }
 
     /// Whether one more call may start; it is in flight then.
@@ -46,10 +48,15 @@ impl Budget {
         self.end(if usd > 0.0 { usd } else { self.worst_case });
     }
 
+    /// So much is spent beyond calls by now.
+    pub(crate) fn beyond_calls(&mut self, usd: f64) {
+        self.beyond = usd.max(self.beyond);
+    }
+
     /// The share of the limit, in per cent, that has been passed since the last time; the highest of them.
     pub(crate) fn passed(&mut self) -> Option<u32> {
         let limit = self.limit?;
-        let is_passed = |share: &&u32| self.spent >= limit * f64::from(**share) / 100.0;
+        let is_passed = |share: &&u32| self.spent() >= limit * f64::from(**share) / 100.0;
         let passed = WARNINGS.iter().take_while(is_passed).count();
         let news = passed > self.warned;
         self.warned = passed.max(self.warned);
@@ -63,11 +70,11 @@ impl Budget {
 
     /// The sum if so many calls cost the worst.
     fn worst_with(&self, calls: usize) -> f64 {
-        self.spent + self.worst_case * calls as f64
+        self.spent() + self.worst_case * calls as f64
     }
 
     pub(crate) fn spent(&self) -> f64 {
-        self.spent
+        self.spent + self.beyond
     }
 }
 
@@ -113,6 +120,16 @@ mod tests {
         let mut at_once = Budget::new(Some(1.0), 0.0);
         at_once.end(0.9);
         assert_eq!((at_once.passed(), at_once.passed()), (Some(80), None));
+    }
+
+    #[test]
+    fn what_is_beyond_calls_counts_and_never_gets_less() {
+        let mut budget = Budget::new(Some(1.0), 0.3);
+        budget.beyond_calls(0.5);
+        assert!(budget.start() && !budget.start());
+        budget.beyond_calls(0.1);
+        budget.end(0.1);
+        assert!((budget.spent() - 0.6).abs() < 1e-9 && budget.start());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::note::Ended;
 use super::owner::Report;
 use super::retry::{self, Attempt, Decision};
 use super::settle::event_of;
-use super::state::{CallRef, Failed, InFlight, Out, Place, RequestKey, State};
+use super::state::{CallRef, FOREVER, Failed, InFlight, Out, Place, RequestKey, State};
 use crate::cost::Usage;
 use crate::error::{Error, ErrorKind};
 use crate::event::CloudEventKind;
@@ -69,6 +69,10 @@ impl State {
 
     /// A transfer of a request begins or ends. An attempt counts from when its arguments are there.
     pub(crate) fn transferring(&mut self, key: RequestKey, busy: bool, now: Instant) {
+        if !busy && self.has_budget() {
+            // What it cost is asked for then.
+            self.wake_at(now);
+        }
         let Some(request) = self.request_mut(key) else { return };
         request.transferring = busy;
         if !busy && request.running_since.is_none() {
@@ -183,6 +187,15 @@ impl State {
         self.policy.prices.total_usd(&used)
     }
 
+    /// Adds what a request that is dropped would have cost, where another provider's prices count. A provider with prices of
+    /// its own does it itself.
+    pub(super) fn account_unanswered(&mut self, request: &InFlight, now: Instant) {
+        if let (Some(tariff), false) = (&self.policy.tariff, request.calls.is_empty()) {
+            let used = tariff.quantities(now - request.running_since.unwrap_or(request.sent)).into_iter().collect();
+            self.usage.extend(&used);
+        }
+    }
+
     /// A request has come to its end: in order, or by a failure that stands for every call without an answer.
     pub(crate) fn ended(&mut self, key: RequestKey, end: Result<(), InvokeError>, now: Instant, out: &mut Out) {
         let Some(mut request) = self.remove_request(key, now) else { return };
@@ -200,7 +213,7 @@ impl State {
         if failure.class == RetryClass::Throttled {
             self.counters.throttled += 1;
             let in_flight = self.requests.len() + 1;
-            self.window.throttled(in_flight);
+            self.window.throttled(in_flight, request.sent, now);
         }
         let flight = request.flight();
         if failure.class == RetryClass::Unreachable {
@@ -244,14 +257,22 @@ impl State {
         }
     }
 
-    /// Puts a call that did not run back at the head of the line; it has used no attempt.
+    /// Puts a call that did not run back at the head of the line; it has used no attempt, and waiting has no limit.
     pub(super) fn put_back(&mut self, call: CallRef) {
+        let own_deadline = self.policy.deadline.is_some();
         let Some(state) = self.live_mut(call) else { return };
         state.flying -= 1;
         state.used -= 1;
-        if state.flying == 0 {
-            self.enqueue(call, Place::Front);
+        if state.flying > 0 {
+            return;
         }
+        if !own_deadline {
+            state.deadline = None;
+        }
+        if state.used == 0 {
+            state.first_sent = None;
+        }
+        self.enqueue(call, Place::Front);
     }
 
     /// Takes note of a failed attempt. Where the call's own `retry_if` has a say, the decision waits for it.
@@ -316,6 +337,8 @@ impl State {
     fn again(&mut self, call: CallRef, class: RetryClass, pause: Duration, now: Instant) {
         let own_deadline = self.policy.deadline.is_some();
         let Some(state) = self.live_mut(call) else { return };
+        // A service may ask for any pause.
+        let pause = pause.min(FOREVER);
         state.due = now + pause;
         match class {
             RetryClass::Throttled => {

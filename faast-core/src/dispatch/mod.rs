@@ -37,7 +37,7 @@ pub(crate) use self::send::{MAX_FLYING_BYTES, MAX_FLYING_BYTES_SPILLED};
 pub(crate) use self::span::CallSpan;
 use self::spill::Spill;
 use self::state::Failed;
-pub(crate) use self::state::{CallRef, Out, Policy, State};
+pub(crate) use self::state::{CallRef, FOREVER, Out, Policy, State};
 use crate::call::RetryIf;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Announcer, Events};
@@ -204,7 +204,13 @@ async fn keep_time(dispatcher: Arc<Dispatcher>) {
     loop {
         let next = dispatcher.lock().next_wake();
         match next {
-            Some(at) if at <= Instant::now() => dispatcher.apply(State::tick),
+            Some(at) if at <= Instant::now() => {
+                if dispatcher.lock().has_budget() {
+                    let used = dispatcher.function.usage().await;
+                    dispatcher.lock().used_beyond_calls(&used);
+                }
+                dispatcher.apply(State::tick);
+            }
             Some(at) => tokio::select! {
                 () = dispatcher.clock.notified() => {}
                 () = tokio::time::sleep_until(at.into()) => {}

@@ -115,7 +115,7 @@ impl State {
             counters: self.counters.clone(),
             limit: self.window.size() as u64,
             in_flight: self.requests.len() as u64,
-            queued: (self.queue.len() + self.delayed.len()) as u64,
+            queued: (self.queued_calls + self.delayed.len()) as u64,
             cost: self.policy.prices.report(&self.usage),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -86,7 +86,10 @@ pub(crate) struct Gate(Mutex<GateState>);
 #[derive(Debug, Default)]
 struct GateState {
     items: usize,
+    /// Who waits until it opens.
     blocked: Option<Waker>,
+    /// When it last did.
+    opened: Option<Instant>,
 }
 
 /// Items in line before the worker is held back.
@@ -109,8 +112,13 @@ impl Gate {
     }
 
     /// Whether the consumer, not the worker, is what is waited for.
-    pub(crate) fn is_full(&self) -> bool {
-        self.with(|gate| gate.items >= ROOM)
+    pub(crate) fn is_shut(&self) -> bool {
+        self.with(|gate| gate.items >= ROOM || gate.blocked.is_some())
+    }
+
+    /// Since when the worker has been waited for again, if it was held back.
+    pub(crate) fn opened(&self) -> Option<Instant> {
+        self.with(|gate| gate.opened)
     }
 
     pub(crate) fn put(&self) {
@@ -120,10 +128,30 @@ impl Gate {
     pub(crate) fn took(&self) {
         let blocked = self.with(|gate| {
             gate.items = gate.items.saturating_sub(1);
-            if gate.items < ROOM / 2 { gate.blocked.take() } else { None }
+            let woken = if gate.items < ROOM / 2 { gate.blocked.take() } else { None };
+            gate.opened = woken.as_ref().map(|_| Instant::now()).or(gate.opened);
+            woken
         });
         if let Some(waker) = blocked {
             waker.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_is_shut_until_it_opens_again() {
+        let gate = Gate::default();
+        (0..ROOM).for_each(|_| gate.put());
+        assert!(!gate.has_room(Waker::noop()));
+        for _ in 0..ROOM / 2 {
+            gate.took();
+            assert!(gate.is_shut() && gate.opened().is_none(), "nobody reads meanwhile");
+        }
+        gate.took();
+        assert!(!gate.is_shut() && gate.opened().is_some() && gate.has_room(Waker::noop()));
     }
 }

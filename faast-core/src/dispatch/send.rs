@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::batch::{self, Filling};
 use super::settle::event_of;
 use super::span::CallSpan;
-use super::state::{CallRef, HEDGE_CHECK, InFlight, Out, Policy, RequestKey, Start, State};
+use super::state::{CallRef, CallState, FOREVER, HEDGE_CHECK, InFlight, Out, Policy, RequestKey, Start, State};
+use crate::cost::Usage;
 use crate::error::{Error, ErrorKind};
 use crate::event::CloudEventKind;
 use crate::log::Channel;
@@ -49,7 +50,7 @@ impl State {
         // memory.
         let in_line = if per_request > 1 { workers.div_ceil(2) } else { workers };
         let target = in_line.saturating_add(free).saturating_mul(per_request).min(MAX_QUEUED_CALLS.max(2 * workers));
-        target.saturating_sub(self.queue.len())
+        target.saturating_sub(self.queued_calls)
     }
 
     /// Starts what may start.
@@ -73,7 +74,7 @@ impl State {
     /// Takes the calls of the next request out of the line.
     fn fill(&mut self, now: Instant, out: &mut Out) -> VecDeque<CallRef> {
         let free = self.window.size() - self.requests.len();
-        let share = self.queue.len().div_ceil(free);
+        let share = self.queued_calls.div_ceil(free);
         let automatic = self.policy.batch.is_none();
         let mut filling = match self.policy.batch {
             None => Filling::automatic(self.policy.max_batch),
@@ -96,6 +97,7 @@ impl State {
             }
             self.queue.pop_front();
             self.queued_bytes -= bytes;
+            self.queued_calls -= 1;
             if let Some(state) = self.live_mut(call) {
                 state.queued = false;
             }
@@ -108,7 +110,7 @@ impl State {
     }
 
     /// Rate and budget.
-    fn may_start(&mut self, now: Instant, out: &mut Out) -> bool {
+    pub(super) fn may_start(&mut self, now: Instant, out: &mut Out) -> bool {
         if self.budget.exhausted() && self.requests.is_empty() {
             self.fail_queue_for_budget(now, out);
             return false;
@@ -124,6 +126,16 @@ impl State {
             return false;
         }
         true
+    }
+
+    pub(crate) fn has_budget(&self) -> bool {
+        self.policy.budget_usd.is_some()
+    }
+
+    /// So much has been used beyond calls so far.
+    pub(crate) fn used_beyond_calls(&mut self, used: &Usage) {
+        self.budget.beyond_calls(self.policy.prices.total_usd(used));
+        self.warn_of_budget();
     }
 
     /// Says when half and when four fifths of the budget are spent.
@@ -158,8 +170,8 @@ impl State {
             state.flying += 1;
             state.first_sent.get_or_insert(now);
             let timeout = state.timeout(policy);
-            let retries = state.retries(policy);
-            let deadline = *state.deadline.get_or_insert_with(|| now + whole_call(policy, timeout, retries));
+            let whole = whole_call(state, policy);
+            let deadline = *state.deadline.get_or_insert(now + whole);
             earliest_deadline = Some(earliest_deadline.map_or(deadline, |at| at.min(deadline)));
             gate = gate.or_else(|| if state.entry.streams() { state.owner.gate() } else { None });
             bytes += state.args.len();
@@ -209,9 +221,13 @@ impl State {
     }
 }
 
-/// A call's default deadline, from its first start: every attempt with its grace, and the pauses between them.
-fn whole_call(policy: &Policy, timeout: Duration, retries: u32) -> Duration {
+/// A call's default deadline, from its first start: every attempt with its grace, and the pauses between them. A
+/// generator's time-out is between two items, and says nothing of how many there are.
+fn whole_call(call: &CallState, policy: &Policy) -> Duration {
     const PAUSE: Duration = Duration::from_mins(1);
-    let attempt = timeout.saturating_add(policy.timeout_grace).saturating_add(policy.start_grace);
-    attempt.saturating_mul(retries + 1).saturating_add(PAUSE).min(Duration::from_hours(24 * 365))
+    if call.entry.streams() {
+        return FOREVER;
+    }
+    let attempt = call.timeout(policy).saturating_add(policy.timeout_grace).saturating_add(policy.start_grace);
+    attempt.saturating_mul(call.retries(policy).saturating_add(1)).saturating_add(PAUSE).min(FOREVER)
 }

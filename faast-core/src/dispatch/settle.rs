@@ -88,6 +88,7 @@ impl State {
         for slot in slots {
             let key = self.key(slot);
             if let Some(request) = self.remove_request(key, now) {
+                self.account_unanswered(&request, now);
                 (0..request.calls.len()).for_each(|_| self.budget.end_unknown());
                 if let (true, Some(head)) = (self.is_recorded(), request.calls.front()) {
                     self.note_attempt(*head, &request.flight(), &Ended::dropped(), now);

@@ -153,7 +153,7 @@ pub(super) struct CallState {
 
 impl CallState {
     pub(super) fn timeout(&self, policy: &Policy) -> Duration {
-        self.options.as_ref().and_then(|options| options.timeout).unwrap_or(policy.timeout)
+        self.options.as_ref().and_then(|options| options.timeout).unwrap_or(policy.timeout).min(FOREVER)
     }
 
     pub(super) fn retries(&self, policy: &Policy) -> u32 {
@@ -200,6 +200,8 @@ pub(crate) struct State {
     pub(super) rng: fastrand::Rng,
     pub(super) calls: Slab<CallState>,
     pub(super) queue: VecDeque<CallRef>,
+    /// Live calls in it, and the bytes of their arguments. What was settled stays in the line until its turn comes.
+    pub(super) queued_calls: usize,
     pub(super) queued_bytes: usize,
     pub(super) delayed: BinaryHeap<Reverse<(Instant, CallRef)>>,
     pub(super) requests: Slab<InFlight>,
@@ -237,6 +239,7 @@ impl State {
             rng,
             calls: Slab::new(),
             queue: VecDeque::new(),
+            queued_calls: 0,
             queued_bytes: 0,
             delayed: BinaryHeap::new(),
             requests: Slab::new(),
@@ -276,7 +279,7 @@ impl State {
             submitted: now,
             due: now,
             first_sent: None,
-            deadline: self.policy.deadline.and_then(|deadline| now.checked_add(deadline)),
+            deadline: self.policy.deadline.map(|deadline| now + deadline.min(FOREVER)),
             used: 0,
             throttled: 0,
             queued: false,
@@ -321,6 +324,7 @@ impl State {
         let Some(state) = self.live_mut(call) else { return };
         state.queued = true;
         self.queued_bytes += state.args.len();
+        self.queued_calls += 1;
         match place {
             Place::Front => self.queue.push_front(call),
             Place::Back => self.queue.push_back(call),
@@ -332,6 +336,7 @@ impl State {
         let state = self.calls.remove(slot);
         if state.queued {
             self.queued_bytes -= state.args.len();
+            self.queued_calls -= 1;
         }
         state
     }
@@ -409,7 +414,7 @@ impl State {
     pub(crate) fn stats(&self, late: u64) -> Stats {
         let functions = self.functions.iter().map(|function| function.stats.clone()).collect();
         let mut stats =
-            Stats::new(&self.counters, self.requests.len(), self.queue.len() + self.delayed.len(), functions);
+            Stats::new(&self.counters, self.requests.len(), self.queued_calls + self.delayed.len(), functions);
         stats.duplicates += late;
         stats.abandoned = self.abandoned().count() as u64;
         stats
@@ -428,6 +433,9 @@ impl State {
         &self.policy.prices
     }
 }
+
+/// Longer than anything that is waited for: times that users and services name are added to moments, up to this.
+pub(crate) const FOREVER: Duration = Duration::from_hours(24 * 365);
 
 /// How often running calls are compared with their function's others.
 pub(super) const HEDGE_CHECK: Duration = Duration::from_millis(100);

@@ -94,13 +94,13 @@ impl State {
         let head = self.live(*head);
         // One that nobody waits for any more ends too, or it would keep its place for ever should its answer be lost.
         let timeout = head.map_or(self.policy.timeout, |head| head.timeout(&self.policy)) + self.policy.timeout_grace;
-        let is_full = head.and_then(|head| head.owner.gate()).is_some_and(|gate| gate.is_full());
-        if request.transferring || is_full {
+        let gate = head.and_then(|head| head.owner.gate());
+        if request.transferring || gate.as_ref().is_some_and(|gate| gate.is_shut()) {
             // The network or the consumer is slow, not the worker.
             return Some(now + timeout);
         }
         Some(match request.running_since {
-            Some(since) => since + timeout,
+            Some(since) => gate.and_then(|gate| gate.opened()).map_or(since, |opened| opened.max(since)) + timeout,
             None => request.sent + timeout + self.policy.start_grace,
         })
     }
@@ -109,6 +109,7 @@ impl State {
         let key = self.key(slot);
         let Some(mut request) = self.remove_request(key, now) else { return };
         out.canceled.extend(request.task.take());
+        self.account_unanswered(&request, now);
         let flight = request.flight();
         let Some(head) = request.calls.pop_front() else { return };
         let timeout = self.live(head).map_or(Duration::ZERO, |state| state.timeout(&self.policy));
@@ -151,8 +152,9 @@ impl State {
             }
         }
         for (call, function) in slow {
-            let room = self.requests.len() < self.window.size();
-            if room && self.functions[function].durations.take_extra() && self.budget.start() {
+            let room = self.requests.len() < self.window.size() && self.outage.holds(now).is_none();
+            if room && self.functions[function].durations.has_extra() && self.may_start(now, out) {
+                self.functions[function].durations.take_extra();
                 if let Some(state) = self.live_mut(call) {
                     state.hedged = true;
                 }

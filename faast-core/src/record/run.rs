@@ -63,7 +63,8 @@ fn is_plausible(json: &serde_json::Value) -> bool {
     match json {
         Value::Number(number) => number.as_u64().is_none_or(|number| number <= LARGEST),
         Value::Array(all) => all.iter().all(is_plausible),
-        Value::Object(all) => all.values().all(is_plausible),
+        // Of all calls together: added up in a way that can't overflow.
+        Value::Object(all) => all.iter().all(|(name, value)| name == "sum_us" || is_plausible(value)),
         _ => true,
     }
 }

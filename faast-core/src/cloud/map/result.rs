@@ -46,6 +46,15 @@ where
     }
 
     pub(in crate::cloud) fn poll_indexed(&mut self, cx: &mut Context<'_>) -> Poll<Option<(u64, Result<T>)>> {
+        self.poll_next_indexed(cx, true)
+    }
+
+    /// Without `pulling`, only what has been sent is waited for.
+    pub(in crate::cloud) fn poll_next_indexed(
+        &mut self,
+        cx: &mut Context<'_>,
+        pulling: bool,
+    ) -> Poll<Option<(u64, Result<T>)>> {
         if let Err(error) = self.begin() {
             self.give_up(Some(error));
         }
@@ -66,7 +75,7 @@ where
             {
                 self.give_up(Some(error));
             }
-            let exhausted = self.pull(cx);
+            let exhausted = (pulling || self.pending.is_empty()) && self.pull(cx);
             if arrived || !self.ready.is_empty() {
                 continue;
             }

@@ -83,3 +83,14 @@ fn a_generator_that_nobody_listens_to_is_ended_everywhere() {
     world.change(|state, now, out| state.cancel(&owner, now, out));
     assert!(world.flying.is_empty());
 }
+
+#[test]
+fn what_a_canceled_map_left_in_the_line_does_not_count() {
+    let mut world = World::new(Policy { cancel_kills: false, concurrency: 2, ..policy() }, 1);
+    let wanted = world.state.wanted();
+    (0..10).for_each(|_| world.submit(&PLAIN, None));
+    assert_eq!(world.state.stats(0).queued, 8);
+    let owner = std::mem::take(&mut world.results) as Arc<dyn Owner>;
+    world.change(|state, now, out| state.cancel(&owner, now, out));
+    assert_eq!((world.state.stats(0).queued, world.state.wanted()), (0, wanted / 2), "both places are taken");
+}

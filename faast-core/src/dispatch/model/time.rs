@@ -120,3 +120,56 @@ fn in_an_outage_that_does_not_end_calls_end_by_their_deadline() {
         assert!(took.abs_diff(Duration::from_secs(seconds)) < Duration::from_secs(1), "{took:?}");
     }
 }
+
+#[test]
+fn a_call_that_was_given_back_waits_without_a_limit() {
+    let mut world = World::new(Policy { concurrency: 1, batch: Some(2), ..policy() }, 1);
+    world.submit(&PLAIN, None);
+    world.submit(&PLAIN, Some(CallOptions { timeout: Some(Duration::from_hours(100)), ..CallOptions::default() }));
+    world.submit(&PLAIN, None);
+    let (first, call) = world.only();
+    world.done(first, call, Duration::ZERO, 0.0);
+    world.end(first, Ok(()));
+    let (key, request) = world.flying[0].clone();
+    world.started(key, request.calls[0].id);
+    world.event(key, Event::Returned { call: request.calls[1].id });
+    world.advance(Duration::from_hours(99));
+    assert_eq!((world.result(2), world.state.stats(0).queued), (None, 1));
+    world.done(key, request.calls[0].id, Duration::from_hours(99), 0.0);
+    world.end(key, Ok(()));
+    let (key, call) = world.only();
+    world.done(key, call, Duration::ZERO, 0.0);
+    assert!((0..3).all(|key| matches!(world.result(key), Some(Ok(_)))));
+}
+
+#[test]
+fn a_generator_may_give_items_for_as_long_as_it_likes() {
+    let mut world = World::new(policy(), 1);
+    world.submit(&ITEMS, None);
+    let (key, call) = world.only();
+    world.started(key, call);
+    for seq in 0..1_000 {
+        world.advance(Duration::from_secs(59));
+        world.event(key, Event::Item { call, seq, body: Payload::Inline(Bytes::new()) });
+    }
+    assert_eq!((world.result(0), world.items), (None, 1_000));
+    world.advance(Duration::from_secs(62));
+    assert_eq!(world.result(0), Some(Err(ErrorKind::Timeout)), "silence ends it");
+}
+
+#[test]
+fn times_beyond_measure_are_a_year() {
+    let endless = CallOptions { timeout: Some(Duration::MAX), retries: Some(u32::MAX), ..CallOptions::default() };
+    for deadline in [None, Some(Duration::MAX)] {
+        let mut world = World::new(Policy { deadline, ..policy() }, 1);
+        world.submit(&PLAIN, Some(endless.clone()));
+        let (key, call) = world.only();
+        world.started(key, call);
+        world.advance(Duration::from_hours(24 * 300));
+        let later = InvokeError::new(RetryClass::Throttled, Ran::No, "429").retry_after(Duration::MAX);
+        world.end(key, Err(later));
+        world.advance(Duration::from_hours(24));
+        assert_eq!(world.result(0), None);
+        assert_eq!(world.state.stats(0).throttled, 1);
+    }
+}
