@@ -190,6 +190,13 @@ mod tests {
     }
 
     #[test]
+    fn only_a_sum_over_all_calls_may_be_beyond_what_a_run_has() {
+        let of = |count: u64, sum_us: u64| serde_json::json!({"phases": {"total": {"count": count, "sum_us": sum_us}}});
+        assert!(is_plausible(&of(1, LARGEST + 1)));
+        assert!(!is_plausible(&of(LARGEST + 1, 1)));
+    }
+
+    #[test]
     fn only_old_runs_beyond_the_newest_are_deleted() {
         let home = tempfile::tempdir().unwrap();
         let cache = CacheFolder::at(home.path());
