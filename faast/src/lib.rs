@@ -8,7 +8,7 @@ mod guide;
 pub use faast_macros::{function, main};
 
 #[cfg(feature = "aws")]
-pub use faast_aws::Aws;
+pub use faast_aws::{Aws, CargoBuild};
 #[doc(hidden)]
 pub use faast_core::private as __private;
 pub use faast_core::{
@@ -16,6 +16,9 @@ pub use faast_core::{
     Estimate, Events, FunctionStats, Gc, Hedge, Interval, Items, Keyed, Map, Quote, Result, Run, Stats, StreamCall,
     Timings, context, cost, journal,
 };
+// The packer's, as the other provider's is.
+#[cfg(all(feature = "google", not(feature = "aws")))]
+pub use faast_google::CargoBuild;
 #[cfg(feature = "google")]
 pub use faast_google::Google;
 #[cfg(feature = "local")]
