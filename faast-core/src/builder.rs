@@ -172,6 +172,15 @@ impl<P: CloudProvider> Builder<P> {
         self.with(|options| options.record = true)
     }
 
+    /// Cleans every deployment of the program up at Ctrl-C, and ends the program with 130; a second Ctrl-C ends it at once.
+    ///
+    /// For programs with a `main` of their own: `#[faast::main]` on an async `main` does it by itself. Without either,
+    /// nothing listens to signals, and what they leave behind is found by `faast cleanup`. From then on the program is ended
+    /// by Ctrl-C in this way only, deployments or not. What is being deployed at that moment is not waited for.
+    pub fn on_signal(self) -> Self {
+        self.with(|options| options.on_signal = true)
+    }
+
     /// Deploys this program's functions.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ mod builder;
 mod call;
 mod cancel;
 mod cloud;
+mod entry;
 mod env;
 mod error;
 mod event;

@@ -93,6 +93,7 @@ pub(crate) struct Options {
     pub(crate) keep_logs: bool,
     pub(crate) description: Option<String>,
     pub(crate) record: bool,
+    pub(crate) on_signal: bool,
     pub(crate) priced_as: Option<Elsewhere>,
 }
 

@@ -49,7 +49,8 @@ pub(crate) fn cause(ended: Ended, log: &str, memory_mb: Option<u32>) -> Cause {
         },
         Ended::Signaled(signal) => by_signal(signal, log, memory_mb),
         Ended::Unknown => {
-            Cause { class: RetryClass::WorkerLost, message: "the worker ended, and the system can't say how".into() }
+            // Where SIGCHLD is ignored, the system forgets it. It had a call: one such input costs one worker, not three.
+            Cause { class: RetryClass::Crash, message: "the worker ended, and the system can't say how".into() }
         }
     }
 }
@@ -168,7 +169,7 @@ mod tests {
             (Ended::Signaled(11), "memory allocation of 123 bytes failed\n", Crash, "SIGSEGV"),
             (Ended::Signaled(9), "", WorkerLost, "SIGKILL"),
             (Ended::Signaled(15), "", WorkerLost, "SIGTERM"),
-            (Ended::Unknown, "", WorkerLost, "can't say"),
+            (Ended::Unknown, "", Crash, "can't say"),
         ];
         for (ended, log, class, words) in table {
             let cause = cause(ended, log, Some(64));

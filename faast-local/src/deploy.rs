@@ -55,7 +55,9 @@ fn launch(spec: &DeploySpec) -> Launch {
     let mut env = vec![("RUST_BACKTRACE".into(), "0".into())];
     env.extend(spec.env.iter().cloned());
     env.extend(spec.memory_mb.map(|mb| (FAAST_MEMORY_MB.into(), mb.to_string())));
-    Launch { name: program_name(), args, env, folder: spec.staged.clone() }
+    // Workers start at any time, and the program may go to another folder meanwhile.
+    let folder = spec.staged.clone().or_else(|| std::env::current_dir().ok());
+    Launch { name: program_name(), args, env, folder }
 }
 
 /// What `ps` shows instead of `exe`.

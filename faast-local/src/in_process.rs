@@ -111,7 +111,8 @@ impl Host for Desk {
         }
         state.waiting.push_back(Arc::clone(job));
         drop(state);
-        self.work.notify_one();
+        // All: a thread that waits may be one that can't take it.
+        self.work.notify_all();
     }
 
     fn cancel(&self, _: &Arc<Job>, _: &Arc<Peer>) {}
@@ -130,15 +131,17 @@ impl WorkerTransport for ThreadTransport {
             if state.closed || sink.abandoned.load(Ordering::Relaxed) {
                 return None;
             }
-            let Some(job) = state.waiting.pop_front() else {
+            // The watch may still be giving back what the last request had more than was done.
+            let next = if sink.job().is_none() { state.waiting.pop_front() } else { None };
+            let Some(job) = next else {
                 state = desk.work.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             let Some(request) = job.take(None) else { continue };
             let Some(first) = request.calls.first().map(|call| call.id) else { continue };
             state.running.push(Arc::clone(&job));
-            drop(state);
             *sink.current() = Some((Arc::clone(&job), request.calls.len()));
+            drop(state);
             let execution = Some(ExecutionId(Arc::clone(&sink.instance.0)));
             job.push(&mut vec![Event::Started { call: first, instance: sink.instance.clone(), execution }], false);
             return Some(request);
@@ -184,6 +187,7 @@ impl EventSink for Sink {
         drop(current);
         if finished {
             self.desk.lock().running.retain(|other| !Arc::ptr_eq(other, &job));
+            self.desk.work.notify_all();
         }
         job.push(&mut vec![event.clone()], finished);
         if job.is_dropped() {
@@ -206,6 +210,7 @@ impl EventSink for Sink {
         state.threads.retain(|(sink, _)| sink.instance != self.instance);
         let closed = state.closed;
         drop(state);
+        self.desk.work.notify_all();
         if !closed {
             self.desk.add_thread();
         }

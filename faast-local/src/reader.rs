@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use bytes::Bytes;
 use faast_core::ErrorKind;
 use faast_core::dispatch::drive_here;
 use faast_core::provider::{Event, InvokeError, Outcome, Payload, Ran, RetryClass};
@@ -68,21 +69,24 @@ fn deliver(pool: &Arc<Pool>, peer: &Arc<Peer>, frame: Frame, events: &mut Vec<Ev
     let mut state = peer.lock();
     let Some(running) = state.running.as_mut().filter(|running| running.frame == frame.number) else { return true };
     running.heard = true;
+    let mut is_whole = true;
     for (at, event) in decode_events(frame.head).enumerate() {
-        let Ok(mut event) = event else { return false };
-        if let Some((_, bytes)) = blob.take_if(|(owner, _)| *owner == at) {
-            match &mut event {
-                Event::Item { body, .. } | Event::Done { outcome: Outcome::Ok(body), .. } => {
-                    *body = Payload::Inline(bytes);
-                }
-                _ => return false,
-            }
-        }
+        let blob = blob.take_if(|(owner, _)| *owner == at).map(|(_, bytes)| bytes);
+        let Some(event) = event.ok().and_then(|event| with_blob(event, blob)) else {
+            is_whole = false;
+            break;
+        };
         if running.accept(&event) {
             events.push(event);
         }
     }
     let job = Arc::clone(&running.job);
+    if !is_whole {
+        // What was accepted is answered; the rest of the request dies with its worker.
+        drop(state);
+        drive_here(|| job.push(events, false));
+        return false;
+    }
     let finished = running.left.is_empty();
     if finished {
         let doomed = running.doomed;
@@ -106,6 +110,17 @@ fn deliver(pool: &Arc<Pool>, peer: &Arc<Peer>, frame: Frame, events: &mut Vec<Ev
     // Not inside `drive_here`: this thread itself may be the one that drains the queue.
     job.wait_for_room();
     true
+}
+
+/// An event with its large payload; `None` where it can't have one.
+fn with_blob(mut event: Event, blob: Option<Bytes>) -> Option<Event> {
+    if let Some(blob) = blob {
+        match &mut event {
+            Event::Item { body, .. } | Event::Done { outcome: Outcome::Ok(body), .. } => *body = Payload::Inline(blob),
+            _ => return None,
+        }
+    }
+    Some(event)
 }
 
 impl Running {

@@ -4,6 +4,7 @@
 //! which then finds `/dev/null` and the log file. The thread that reads a request also runs the function and writes the
 //! answer. A second thread only waits for the end of the socket: it ends a busy loop when the client is gone.
 
+use std::num::NonZero;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -23,6 +24,9 @@ use rustix::stdio;
 use crate::config::{FAAST_MEMORY_MB, GRACE, NAME};
 use crate::frame::{BLOB_FROM, FrameReader, Outgoing};
 use crate::journal::Journal;
+
+/// What a thread of Rust's has, unless it says otherwise.
+const STACK: u64 = 2 << 20;
 
 /// Answers are held back for so long at most. Shorter, the client is woken so often that it takes the cores that
 /// workers want: measured, 100 us cost a quarter of the throughput of short calls, 1 ms a twentieth.
@@ -58,9 +62,11 @@ fn open(memory_mb: Option<u64>) -> Result<LocalTransport, Errno> {
     stdio::dup2_stdout(stdio::stderr())?;
     let memory_limit = memory_mb.map(|mb| mb << 20);
     if let Some(limit) = memory_limit {
-        // The hard stop. Not the address space, which counts a gigabyte where four megabytes are used. It can't be
-        // set where a lower one holds already, and then that one is the hard stop.
-        let hard = Some(limit.saturating_mul(2).saturating_add(64 << 20));
+        // The hard stop. Not the address space, which counts a gigabyte where four megabytes are used. Stacks count whole, used
+        // or not, and a function may have a pool or two of threads. It can't be set where a lower one holds already, and
+        // then that one is the hard stop.
+        let stacks = thread::available_parallelism().map_or(1, NonZero::get) as u64 * 2 * STACK;
+        let hard = Some(limit.saturating_mul(2).saturating_add(stacks).saturating_add(64 << 20));
         let _ = setrlimit(Resource::Data, Rlimit { current: hard, maximum: hard });
     }
     let socket = Arc::new(socket);

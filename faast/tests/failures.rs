@@ -53,6 +53,19 @@ fn panics(why: &str) -> u32 {
     panic!("because {why}")
 }
 
+/// Catches its own panic.
+#[faast::function]
+fn recovers() -> bool {
+    std::panic::catch_unwind(|| panic!("that was caught")).is_err()
+}
+
+/// Passes on the panic of a thread, after one of its own that it caught.
+#[faast::function]
+fn passes_on() -> u32 {
+    let _ = recovers();
+    std::thread::spawn(|| panic!("of a thread")).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
 #[faast::function]
 async fn panics_later() -> u32 {
     tokio::time::sleep(Duration::from_millis(1)).await;
@@ -206,6 +219,16 @@ async fn calls_may_be_awaited_in_another_order_than_they_were_started() {
             cloud.cleanup().await.unwrap();
         }
     }
+}
+
+#[tokio::test]
+async fn a_panic_that_was_caught_is_not_taken_for_another() {
+    let cloud = faast::local().concurrency(1).deploy().await.unwrap();
+    assert!(cloud.run(recovers::call()).await.unwrap());
+    let error = cloud.run(passes_on::call()).await.unwrap_err();
+    assert_eq!(error.kind(), Panic);
+    assert!(error.message().contains("of a thread"), "{error:?}");
+    cloud.cleanup().await.unwrap();
 }
 
 #[tokio::test]

@@ -1,17 +1,18 @@
 //! Clearing: which files of the cache can go, how large they are, and deleting them.
 //!
-//! Everything can but the ledgers, which are no cache, and what a deployment that lives works with: its staged files and
-//! its logs. A folder of a deployment that nobody knows is kept for a day, because it may be one that is just being made.
+//! Everything can but the ledgers, which are no cache; logs, which are a deployment's or the user's; and what a deployment
+//! that lives works with: its staged files, and its record. Staged files of a deployment that nobody knows are kept for a
+//! day, because it may be one that is just being made.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::{CacheFolder, children, is_fresh};
 
-/// Folders that hold a folder for each deployment.
-const BY_DEPLOYMENT: &[&str] = &[CacheFolder::STAGE, CacheFolder::LOGS];
+/// A recorded run that was written to so lately may be going on.
+const MAY_BE_GOING_ON: Duration = Duration::from_hours(1);
 
 /// A file or folder of the cache that can be deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,11 +59,12 @@ impl CacheFolder {
         let mut found = Vec::new();
         for path in children(self.root())? {
             match name(&path) {
-                Self::LEDGER => {}
-                it if BY_DEPLOYMENT.contains(&it) => {
+                Self::LEDGER | Self::LOGS => {}
+                Self::STAGE => {
                     let unused = |path: &PathBuf| !is_live(name(path)) && !is_fresh(path, Self::MAX_AGE, now);
                     found.extend(children(&path)?.into_iter().filter(unused));
                 }
+                Self::RUNS => found.extend(children(&path)?.into_iter().filter(|run| !may_be_going_on(run, now))),
                 _ => found.push(path),
             }
         }
@@ -88,14 +90,17 @@ impl CacheFolder {
     }
 }
 
+/// Whether a recorded run was written to lately.
+pub(crate) fn may_be_going_on(run: &Path, now: SystemTime) -> bool {
+    children(run).is_ok_and(|files| files.iter().any(|file| is_fresh(file, MAY_BE_GOING_ON, now)))
+}
+
 fn name(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -119,14 +124,16 @@ mod tests {
             assert!(found.iter().all(|entry| entry.bytes == 3), "{found:?}");
             found.iter().map(|entry| entry.path.strip_prefix(home.path()).unwrap().display().to_string()).collect()
         };
-        assert_eq!(names(SystemTime::now()), ["packages", "prices.json", "runs"]);
+        assert_eq!(names(SystemTime::now()), ["packages", "prices.json"]);
+        let later = SystemTime::now() + Duration::from_hours(2);
+        assert_eq!(names(later), ["packages", "prices.json", "runs/1"]);
         let tomorrow = SystemTime::now() + Duration::from_hours(25);
-        assert_eq!(names(tomorrow), ["packages", "prices.json", "runs", "stage/dead"]);
+        assert_eq!(names(tomorrow), ["packages", "prices.json", "runs/1", "stage/dead"]);
         for entry in cache.clearable(|_| false, tomorrow).unwrap() {
             entry.delete().unwrap();
             entry.delete().unwrap();
         }
         assert!(names(tomorrow).is_empty());
-        assert!(home.path().join("ledger/1.jsonl").exists());
+        assert!(["ledger/1.jsonl", "logs/live/x"].iter().all(|path| home.path().join(path).exists()));
     }
 }

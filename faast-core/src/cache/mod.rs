@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 pub use self::clear::Clearable;
+pub(crate) use self::clear::may_be_going_on;
 use crate::env;
 use crate::log::Channel;
 

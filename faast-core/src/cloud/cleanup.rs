@@ -36,6 +36,7 @@ pub(crate) async fn clean_up_all() {
         }
     });
     futures_util::future::join_all(cleanups).await;
+    crate::progress::end();
 }
 
 /// How far the cleanup is.

@@ -25,7 +25,7 @@ use crate::provider::{
 };
 use crate::record::{Header, Recording, Tape};
 use crate::runtime::Runtime;
-use crate::{stage, stray, worker};
+use crate::{entry, stage, stray, worker};
 
 /// A deployment, shared by the clones of its handle.
 pub(crate) struct Deployment {
@@ -72,8 +72,12 @@ pub(crate) async fn deploy<P: CloudProvider>(provider: P, options: Options) -> R
     let before = crate::log::enabled(Channel::Info).then(Counts::now).flatten();
     let runtime = Runtime::start().map_err(|error| failed("the runtime thread can't start").with_source(error))?;
     let (name, provider) = (provider.name(), Arc::new(provider));
-    let (context, spec) = prepare(name, &options, &resolved, &runtime)?;
+    // Before anything is made, files among it.
     let tariff = options.priced_as.as_ref().map(|elsewhere| tariff(elsewhere, &resolved)).transpose()?;
+    if options.on_signal {
+        entry::listen()?;
+    }
+    let (context, spec) = prepare(name, &options, &resolved, &runtime)?;
     let deployed = match Underway::start(&provider, &spec, tariff.clone(), options.budget_usd, &context) {
         Ok(underway) => underway.deployed().await,
         Err(error) => Err(error),

@@ -37,5 +37,5 @@ pub fn worker_init() {
 
 /// Runs the future of an `async fn main` on a tokio runtime of its own.
 pub fn block_on_main<F: Future>(main: F) -> F::Output {
-    crate::worker::tokio_main(main)
+    crate::entry::tokio_main(main)
 }

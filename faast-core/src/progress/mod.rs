@@ -26,8 +26,10 @@ const FRAME: Duration = Duration::from_millis(100);
 const LINE: Duration = Duration::from_secs(10);
 
 /// What is shown, and the thread that shows it. Everything is done under its lock, so that two never draw at once.
-static DISPLAY: Display =
-    Display { state: Mutex::new(State { entries: Vec::new(), screen: None, thread: None }), changed: Condvar::new() };
+static DISPLAY: Display = Display {
+    state: Mutex::new(State { entries: Vec::new(), screen: None, thread: None, generation: 0 }),
+    changed: Condvar::new(),
+};
 
 struct Display {
     state: Mutex<State>,
@@ -39,6 +41,8 @@ struct State {
     /// The foot of the terminal, while there are bars.
     screen: Option<Screen>,
     thread: Option<JoinHandle<()>>,
+    /// Threads that were told to end: one may still be there when the next map is shown.
+    generation: u64,
 }
 
 struct Entry {
@@ -61,6 +65,20 @@ pub(crate) struct Tally {
     provider: &'static str,
 }
 
+impl Tally {
+    fn new(dispatcher: Weak<Dispatcher>, provider: &'static str) -> Self {
+        Self {
+            done: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            total: AtomicU64::new(0),
+            function: Mutex::new(""),
+            since: Instant::now(),
+            dispatcher,
+            provider,
+        }
+    }
+}
+
 /// A map's place in the display; dropping it takes the map out.
 #[derive(Debug)]
 pub(crate) struct Shown(Arc<Tally>);
@@ -72,15 +90,11 @@ impl Shown {
         if watch == Watch::Never {
             return None;
         }
-        let tally = Arc::new(Tally {
-            done: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            total: AtomicU64::new(0),
-            function: Mutex::new(""),
-            since: Instant::now(),
-            dispatcher: Arc::downgrade(dispatcher),
-            provider,
-        });
+        Some(Self::among_others(Tally::new(Arc::downgrade(dispatcher), provider), watch))
+    }
+
+    fn among_others(tally: Tally, watch: Watch) -> Self {
+        let tally = Arc::new(tally);
         let mut state = DISPLAY.lock();
         if state.screen.is_none() && watch == Watch::Auto && std::io::stderr().is_terminal() && !env::is_dumb_terminal()
         {
@@ -88,10 +102,11 @@ impl Shown {
         }
         state.entries.push(Entry { map: Arc::clone(&tally), rate: Rate::default(), said: tally.since });
         if state.thread.is_none() {
+            let (name, generation) = ("faast-progress", state.generation);
             // Without a thread there is no picture, and the run goes on.
-            state.thread = std::thread::Builder::new().name("faast-progress".into()).spawn(|| DISPLAY.run()).ok();
+            state.thread = std::thread::Builder::new().name(name.into()).spawn(move || DISPLAY.run(generation)).ok();
         }
-        Some(Self(tally))
+        Self(tally)
     }
 
     /// The function of the map's calls.
@@ -114,17 +129,24 @@ impl Shown {
     }
 }
 
+/// Gives the terminal back: the program is about to end, with maps that nobody drops.
+pub(crate) fn end() {
+    let mut state = DISPLAY.lock();
+    state.entries.clear();
+    state.screen = None;
+    state.end_thread();
+}
+
 impl Drop for Shown {
     fn drop(&mut self) {
         let thread = {
             let mut state = DISPLAY.lock();
             state.leave(&self.0);
-            let last = state.entries.is_empty();
-            last.then(|| state.thread.take()).flatten()
+            state.entries.is_empty().then(|| state.end_thread()).flatten()
         };
         DISPLAY.changed.notify_all();
         if let Some(thread) = thread {
-            // It sees that nothing is left; only so are there as many threads as before.
+            // Only so are there as many threads as before.
             let _ = thread.join();
         }
     }
@@ -135,9 +157,9 @@ impl Display {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(&self) {
+    fn run(&self, generation: u64) {
         let mut state = self.lock();
-        while !state.entries.is_empty() {
+        while state.generation == generation {
             state.draw(Instant::now());
             state = self.changed.wait_timeout(state, FRAME).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -145,6 +167,12 @@ impl Display {
 }
 
 impl State {
+    /// The thread, which ends whatever is shown from now on; the next map gets another.
+    fn end_thread(&mut self) -> Option<JoinHandle<()>> {
+        self.generation += 1;
+        self.thread.take()
+    }
+
     fn draw(&mut self, now: Instant) {
         for entry in &mut self.entries {
             entry.rate.record(entry.map.done.load(Ordering::Relaxed), now);
@@ -201,4 +229,31 @@ fn view(entry: &Entry, now: Instant) -> MapView {
 /// One write for the whole line; a closed standard error is no error.
 fn print(line: &str) {
     let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn the_last_map_goes_while_the_next_one_comes() {
+        let shown = || Shown::among_others(Tally::new(Weak::new(), "test"), Watch::Lines);
+        for _ in 0..200 {
+            let last = shown();
+            let (tell, told) = mpsc::channel();
+            let leaving = thread::spawn(move || {
+                drop(last);
+                tell.send(()).unwrap();
+            });
+            let next = shown();
+            told.recv_timeout(Duration::from_secs(20)).unwrap();
+            leaving.join().unwrap();
+            drop(next);
+        }
+        let state = DISPLAY.lock();
+        assert!(state.entries.is_empty() && state.thread.is_none());
+    }
 }

@@ -3,17 +3,14 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::row::Row;
 use super::summary::{FORMAT, Header, Summary};
 use super::{ROWS_FILE, SUMMARY_FILE};
-use crate::cache::{CacheFolder, is_fresh};
+use crate::cache::{CacheFolder, may_be_going_on};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Channel;
-
-/// A run that is written to may be going on; it is not deleted.
-const MAY_LIVE: Duration = Duration::from_hours(1);
 
 /// A recorded run, as far as it had come when it was read.
 #[derive(Debug, Clone)]
@@ -114,7 +111,7 @@ pub fn runs(cache: &CacheFolder) -> Result<Vec<PathBuf>> {
 /// Deletes all but the newest runs.
 pub(super) fn prune(cache: &CacheFolder, keep: usize, now: SystemTime) {
     let Ok(found) = runs(cache) else { return };
-    for old in found.into_iter().skip(keep).filter(|run| !is_fresh(&run.join(SUMMARY_FILE), MAY_LIVE, now)) {
+    for old in found.into_iter().skip(keep).filter(|run| !may_be_going_on(run, now)) {
         if let Err(error) = fs::remove_dir_all(&old) {
             crate::log!(Channel::Gc, "the recorded run `{}` can't be deleted: {error}", old.display());
         }
@@ -209,7 +206,7 @@ mod tests {
         };
         prune(&cache, 2, SystemTime::now());
         assert_eq!(names(), ["4", "3", "2", "1"], "they may be going on");
-        prune(&cache, 2, SystemTime::now() + Duration::from_hours(2));
+        prune(&cache, 2, SystemTime::now() + std::time::Duration::from_hours(2));
         assert_eq!(names(), ["4", "3"]);
     }
 

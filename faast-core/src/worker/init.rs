@@ -3,14 +3,11 @@
 //! The rule: a process may deploy only if the workers it starts would reach [`init`] before anything else. A worker is
 //! started with a [`Mark`] among its arguments; a marked process that has not gone through `init` is refused.
 
-use std::future::Future;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
-use crate::cloud::clean_up_all;
 use crate::error::{Error, ErrorKind, Result};
 use crate::function;
 use crate::provider::{ProviderEntry, WorkerStart};
-use crate::runtime::cores;
 
 const NOT_CALLED: u8 = 0;
 const CLIENT: u8 = 1;
@@ -176,40 +173,6 @@ pub(crate) fn check_deployable() -> Result<()> {
         )
         .with_hint("use #[faast::main], or call faast::worker::init() first in main; in a test file write faast::test_worker!(); once")),
         _ => Ok(()),
-    }
-}
-
-/// Runs an async `main` on a tokio runtime of its own. Ctrl-C cleans every deployment up and ends the program.
-pub(crate) fn tokio_main<F: Future>(main: F) -> F::Output {
-    match tokio::runtime::Builder::new_multi_thread().worker_threads(cores()).enable_all().build() {
-        Ok(runtime) => runtime.block_on(async {
-            let interrupted = interrupted();
-            let mut main = Box::pin(main);
-            tokio::select! {
-                biased;
-                output = &mut main => output,
-                () = interrupted => {
-                    clean_up_all().await;
-                    // What is being deployed is given up, and removed.
-                    drop(main);
-                    std::process::exit(130)
-                }
-            }
-        }),
-        Err(error) => fail(&Error::new(ErrorKind::Io, "the async runtime can't start").with_source(error)),
-    }
-}
-
-/// Waits for Ctrl-C; for ever where signals can't be had. Listens from the call on, not from the first poll.
-fn interrupted() -> impl Future<Output = ()> {
-    let signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt());
-    async move {
-        match signal {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
     }
 }
 

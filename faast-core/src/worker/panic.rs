@@ -61,7 +61,14 @@ fn message(payload: &(dyn Any + Send)) -> &str {
     }
 }
 
+/// Forgets the panics so far: a function may catch its own.
+pub(super) fn forget() {
+    LAST.set(None);
+}
+
 /// The failure for a panic that was caught on this thread.
 pub(super) fn take(payload: &(dyn Any + Send)) -> Failure {
-    LAST.take().unwrap_or_else(|| Failure::new(ErrorKind::Panic, format!("panicked: {}", message(payload))))
+    let message = format!("panicked: {}", message(payload));
+    // A panic that comes from another thread, by `resume_unwind`, has not passed the hook on this one.
+    LAST.take().filter(|last| last.message == message).unwrap_or_else(|| Failure::new(ErrorKind::Panic, message))
 }

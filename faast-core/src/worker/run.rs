@@ -109,6 +109,7 @@ impl Executor {
 }
 
 fn caught(run: impl FnOnce() -> Ended) -> Ended {
+    panic::forget();
     // The function's arguments are its own and are dropped with it: nothing that was broken is seen again.
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| Err(Box::new(panic::take(&*payload))))
 }

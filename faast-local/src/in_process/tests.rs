@@ -30,8 +30,8 @@ static PLAY: FunctionEntry = FunctionEntry {
 
 faast_core::inventory::submit! { Registered(&PLAY) }
 
-fn play(threads: &Threads, args: &[&'static str], timeout: Duration) -> Vec<Result<Event, InvokeError>> {
-    let calls = (1..).zip(args).map(|(id, args)| CallFrame {
+fn request(calls: impl IntoIterator<Item = (u64, &'static str)>, timeout: Duration) -> Request {
+    let calls = calls.into_iter().map(|(id, args)| CallFrame {
         id: CallId(id),
         attempt: 1,
         function: FunctionId { name: Cow::Borrowed("play"), signature: 1 },
@@ -40,9 +40,12 @@ fn play(threads: &Threads, args: &[&'static str], timeout: Duration) -> Vec<Resu
         trace: None,
     });
     let deployment = DeploymentId::from("d");
-    let request = Request { deployment, build: build_fingerprint(), calls: calls.collect() };
+    Request { deployment, build: build_fingerprint(), calls: calls.collect() }
+}
+
+fn play(threads: &Threads, args: &[&'static str], timeout: Duration) -> Vec<Result<Event, InvokeError>> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(threads.invoke(request).collect())
+    runtime.block_on(threads.invoke(request((1..).zip(args.iter().copied()), timeout)).collect())
 }
 
 fn failures(events: &[Result<Event, InvokeError>]) -> Vec<ErrorKind> {
@@ -80,4 +83,27 @@ fn after_cleanup_requests_are_canceled() {
     threads.close();
     let events = play(&threads, &["name"], MINUTE);
     assert!(matches!(&events[..], [Err(error)] if error.class == RetryClass::Canceled), "{events:?}");
+}
+
+#[test]
+fn a_thread_takes_the_next_request_only_when_all_of_the_last_is_answered() {
+    let desk = Arc::new(Desk { state: Mutex::default(), work: Condvar::new() });
+    let sink = Arc::new(Sink {
+        desk: Arc::clone(&desk),
+        instance: InstanceId("thread".into()),
+        current: Mutex::new(None),
+        abandoned: AtomicBool::new(false),
+    });
+    let jobs = [1, 3].map(|id| Job::new(request([(id, "name"), (id + 1, "name")], MINUTE)));
+    jobs.iter().for_each(|job| desk.submit(job));
+    let mut transport = ThreadTransport { sink: Arc::clone(&sink) };
+    assert_eq!(transport.next().unwrap().calls[0].id, CallId(1));
+    let (tell, told) = std::sync::mpsc::channel();
+    let next = thread::spawn(move || tell.send(transport.next().unwrap().calls[0].id));
+    let answer = |id| sink.send(&mut Event::Returned { call: CallId(id) }, 0).unwrap();
+    answer(1);
+    assert!(told.recv_timeout(Duration::from_millis(100)).is_err(), "the other call of the first request is open");
+    answer(2);
+    assert_eq!(told.recv().unwrap(), CallId(3));
+    next.join().unwrap().unwrap();
 }

@@ -12,13 +12,14 @@ use faast_core::function::{Body, Ended, FunctionEntry, Registered, build_fingerp
 use faast_core::inventory;
 use faast_core::provider::{
     self, CallFrame, CallId, CloudFunction, CloudProvider, DeployContext, DeploySpec, DeploymentId, Event, Failure,
-    FunctionId, InvokeError, Outcome, Payload, Request,
+    FunctionId, InvokeError, Metering, Outcome, Payload, Request,
 };
+use faast_core::wire::frame::encode_event;
 use faast_core::worker::TestWorker;
 use faast_core::{Error, ErrorKind};
 use faast_local::Local;
 use futures_util::StreamExt;
-use rustix::process::{Signal, getpid, kill_process};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, Signal, getpid, kill_process, pidfd_getfd, pidfd_open};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -104,6 +105,8 @@ fn fault(args: &[u8], out: &mut Vec<u8>) -> Ended {
         "loop" => loop {
             std::hint::spin_loop();
         },
+        "speaks" => speak_up(number),
+        "here" => out.extend_from_slice(std::env::current_dir().unwrap().as_os_str().as_encoded_bytes()),
         "error" => return Err(Box::new(Failure::new(ErrorKind::User, "wanted"))),
         "fds" => {
             let mut fds: Vec<_> = std::fs::read_dir("/proc/self/fd")
@@ -124,6 +127,25 @@ fn note(line: &str) {
         let mut notes = std::fs::File::options().append(true).create(true).open(notes).unwrap();
         writeln!(notes, "{line}").unwrap();
     }
+}
+
+/// Writes an answer to the client by itself, with something behind it in the same frame that is no event, and goes on.
+fn speak_up(call: u64) {
+    let outcome = Outcome::Ok(Payload::Inline(Bytes::from_static(b"of its own accord")));
+    let mut head = Vec::new();
+    encode_event(&Event::Done { call: CallId(call), outcome, metering: Metering::default() }, &mut head);
+    head.extend_from_slice(b"no event");
+    let length = u32::try_from(head.len()).unwrap().to_le_bytes();
+    let frame = [&1_u64.to_le_bytes()[..], &length, &[0; 12], &head].concat();
+    let me = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+    for fd in std::fs::read_dir("/proc/self/fd").unwrap().map(|fd| fd.unwrap()) {
+        if std::fs::read_link(fd.path()).is_ok_and(|to| to.to_string_lossy().starts_with("socket:")) {
+            let number = fd.file_name().to_str().unwrap().parse().unwrap();
+            let socket = pidfd_getfd(&me, number, PidfdGetfdFlags::empty()).unwrap();
+            rustix::io::write(socket, &frame).unwrap();
+        }
+    }
+    std::thread::sleep(Duration::from_mins(1));
 }
 
 fn deep(depth: u64) -> u8 {

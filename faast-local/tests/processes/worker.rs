@@ -238,6 +238,14 @@ fn functions_see_their_environment_and_nothing_of_faasts_plumbing() {
 }
 
 #[test]
+fn an_answer_counts_whatever_lies_behind_it() {
+    let rig = Rig::new(1);
+    let answer = rig.faults(&["speaks 1"]);
+    assert!(answer.done() == [1] && answer.error.is_none(), "{answer:?}");
+    assert_eq!(rig.ok("ok 2"), "2", "by another worker");
+}
+
+#[test]
 fn an_unknown_function_and_another_build_are_typed_answers() {
     let rig = Rig::new(1);
     assert_eq!(rig.run(rig.request("NOWHERE", [&b""[..]])).failure().kind, ErrorKind::UnknownFunction);

@@ -35,7 +35,14 @@ fn main() -> faast::Result<()> {
             ("a_mark_of_another_client_makes_no_worker", a_mark_of_another_client_makes_no_worker),
             ("a_function_that_deploys_itself_comes_to_an_end", a_function_that_deploys_itself_comes_to_an_end),
             ("ctrl_c_cleans_up", ctrl_c_cleans_up),
+            ("ctrl_c_cleans_up_where_main_blocks", ctrl_c_cleans_up_where_main_blocks),
+            ("ctrl_c_cleans_up_for_whoever_asks_for_it", ctrl_c_cleans_up_for_whoever_asks_for_it),
+            ("a_second_ctrl_c_ends_a_program_at_once", a_second_ctrl_c_ends_a_program_at_once),
             ("two_processes_do_not_meet", two_processes_do_not_meet),
+            (
+                "workers_work_where_the_program_was_when_it_deployed",
+                workers_work_where_the_program_was_when_it_deployed,
+            ),
             ("workers_start_after_the_executable_was_replaced", workers_start_after_the_executable_was_replaced),
             ("calls_shows_each_call", calls_shows_each_call),
             ("info_tells_of_deployment", info_tells_of_deployment),
@@ -50,6 +57,7 @@ fn main() -> faast::Result<()> {
             ("two_programs_do_not_share_a_journal", resume::two_programs),
         ]),
         Ok(program) if program == "bare" => program::bare(),
+        Ok(program) if program == "listens" => program::listens(),
         Ok(_) => return program::annotated::main(),
     }
     Ok(())
@@ -103,11 +111,45 @@ fn ctrl_c_cleans_up() {
     let home = tempfile::tempdir().unwrap();
     let mut child = command("busy").env("FAAST_HOME", home.path()).spawn().unwrap();
     let workers = workers_of(&child);
-    kill_process(Pid::from_raw(child.id().try_into().unwrap()).unwrap(), Signal::INT).unwrap();
+    interrupt(&child);
     let status = child.wait().unwrap();
     assert_eq!(status.code(), Some(130), "{status}");
     assert!(workers.iter().all(|worker| !Path::new(&format!("/proc/{worker}")).exists()));
     assert!(!holds_files(home.path()), "{:?}", fs::read_dir(home.path()).unwrap().collect::<Vec<_>>());
+}
+
+/// A program that has deployed and waits for a line that never comes.
+fn is_interrupted(program: &str) {
+    let home = tempfile::tempdir().unwrap();
+    let mut waiting = Stepwise::start(command(program).env("FAAST_HOME", home.path()));
+    assert_eq!(waiting.said(), "deployed");
+    // Waiting would close it, and the program read its end.
+    let _open = waiting.0.stdin.take();
+    interrupt(&waiting.0);
+    let status = waiting.0.wait().unwrap();
+    assert_eq!(status.code(), Some(130), "{status}");
+    assert!(!holds_files(home.path()), "{:?}", fs::read_dir(home.path()).unwrap().collect::<Vec<_>>());
+}
+
+fn interrupt(child: &Child) {
+    kill_process(Pid::from_raw(child.id().try_into().unwrap()).unwrap(), Signal::INT).unwrap();
+}
+
+fn ctrl_c_cleans_up_where_main_blocks() {
+    is_interrupted("asks");
+}
+
+fn ctrl_c_cleans_up_for_whoever_asks_for_it() {
+    is_interrupted("listens");
+}
+
+fn a_second_ctrl_c_ends_a_program_at_once() {
+    let mut waiting = Stepwise::start(&mut command("clings"));
+    assert_eq!(waiting.said(), "deployed");
+    interrupt(&waiting.0);
+    assert_eq!(waiting.said(), "cleaning up");
+    interrupt(&waiting.0);
+    assert_eq!(waiting.0.wait().unwrap().code(), Some(130));
 }
 
 /// Its two busy workers, as soon as there are so many.
@@ -163,6 +205,13 @@ impl Stepwise {
         let status = self.0.wait().unwrap();
         assert!(status.success(), "{status}");
     }
+}
+
+fn workers_work_where_the_program_was_when_it_deployed() {
+    let place = tempfile::tempdir().unwrap();
+    let (good, out, err) = run(command("moves").current_dir(place.path()));
+    let here = fs::canonicalize(place.path()).unwrap().display().to_string();
+    assert!(good && out.lines().count() == 2 && out.lines().all(|line| line == here), "{out}{err}");
 }
 
 fn two_processes_do_not_meet() {

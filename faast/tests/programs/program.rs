@@ -20,6 +20,13 @@ fn busy() -> u32 {
     }
 }
 
+/// Where it works; slow enough that each worker gets one of these calls.
+#[faast::function]
+fn folder() -> String {
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    std::env::current_dir().unwrap().display().to_string()
+}
+
 #[faast::function]
 fn fails() -> u32 {
     panic!("on purpose")
@@ -148,12 +155,22 @@ async fn renews(cloud: &Cloud) -> faast::Result<()> {
     Ok(())
 }
 
+/// What a cleanup never gets past.
+struct Clings;
+
+impl Drop for Clings {
+    fn drop(&mut self) {
+        println!("cleaning up");
+        std::thread::sleep(std::time::Duration::from_hours(1));
+    }
+}
+
 pub(crate) mod annotated {
     use std::env;
 
     use faast::prelude::*;
 
-    use super::{Note, PROGRAM, busy, fails, forgetful, hello, recurse, renews, resumes, steps};
+    use super::{Clings, Note, PROGRAM, busy, fails, folder, forgetful, hello, recurse, renews, resumes, step, steps};
 
     #[faast::main]
     pub(crate) async fn main() -> faast::Result<()> {
@@ -180,10 +197,31 @@ pub(crate) mod annotated {
                 let note = Note { text: "a".into(), author: "b".into() };
                 println!("{}", cloud.run(forgetful::call(note)).await?);
             }
+            "moves" => {
+                env::set_current_dir("/").unwrap();
+                for folder in cloud.map((0..2).map(|_| folder::call())).try_collect().await? {
+                    println!("{folder}");
+                }
+            }
+            "asks" => step("deployed"),
+            "clings" => {
+                let _clings = Clings;
+                println!("deployed");
+                std::future::pending().await
+            }
             other => panic!("no program `{other}`"),
         }
         cloud.cleanup().await
     }
+}
+
+/// A program with a `main` of its own that asks for Ctrl-C to clean up.
+pub(crate) fn listens() {
+    faast::worker::init();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let cloud = runtime.block_on(faast::local().on_signal().deploy()).unwrap();
+    step("deployed");
+    drop(cloud);
 }
 
 /// A program that forgot to look whether it is a worker.
