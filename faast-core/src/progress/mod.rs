@@ -233,27 +233,29 @@ fn print(line: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
     use std::thread;
 
     use super::*;
 
     #[test]
-    fn the_last_map_goes_while_the_next_one_comes() {
+    fn the_thread_of_the_last_map_ends_although_the_next_one_is_shown() {
         let shown = || Shown::among_others(Tally::new(Weak::new(), "test"), Watch::Lines);
-        for _ in 0..200 {
-            let last = shown();
-            let (tell, told) = mpsc::channel();
-            let leaving = thread::spawn(move || {
-                drop(last);
-                tell.send(()).unwrap();
-            });
-            let next = shown();
-            told.recv_timeout(Duration::from_secs(20)).unwrap();
-            leaving.join().unwrap();
-            drop(next);
+        let last = shown();
+        let leaving = {
+            let mut state = DISPLAY.lock();
+            state.leave(&last.0);
+            state.end_thread().unwrap()
+        };
+        let next = shown();
+        let since = Instant::now();
+        while !leaving.is_finished() {
+            assert!(
+                since.elapsed() < Duration::from_secs(20),
+                "whoever drops the last map waits for the next one's end"
+            );
+            thread::sleep(Duration::from_millis(5));
         }
-        let state = DISPLAY.lock();
-        assert!(state.entries.is_empty() && state.thread.is_none());
+        drop((last, next));
+        assert!(DISPLAY.lock().thread.is_none());
     }
 }
