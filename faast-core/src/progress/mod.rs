@@ -100,7 +100,7 @@ impl Shown {
         {
             state.screen = Some(Screen::default());
         }
-        state.entries.push(Entry { map: Arc::clone(&tally), rate: Rate::default(), said: tally.since });
+        state.enter(&tally);
         if state.thread.is_none() {
             let (name, generation) = ("faast-progress", state.generation);
             // Without a thread there is no picture, and the run goes on.
@@ -191,6 +191,10 @@ impl State {
         }
     }
 
+    fn enter(&mut self, map: &Arc<Tally>) {
+        self.entries.push(Entry { map: Arc::clone(map), rate: Rate::default(), said: map.since });
+    }
+
     /// Takes a map out, with a last line that says how it ended.
     fn leave(&mut self, map: &Arc<Tally>) {
         let Some(at) = self.entries.iter().position(|entry| Arc::ptr_eq(&entry.map, map)) else { return };
@@ -239,14 +243,15 @@ mod tests {
 
     #[test]
     fn the_thread_of_the_last_map_ends_although_the_next_one_is_shown() {
-        let shown = || Shown::among_others(Tally::new(Weak::new(), "test"), Watch::Lines);
-        let last = shown();
+        let tally = || Tally::new(Weak::new(), "test");
+        let (last, next) = (Shown::among_others(tally(), Watch::Lines), Shown(Arc::new(tally())));
         let leaving = {
             let mut state = DISPLAY.lock();
             state.leave(&last.0);
-            state.end_thread().unwrap()
+            let leaving = state.end_thread().unwrap();
+            state.enter(&next.0);
+            leaving
         };
-        let next = shown();
         let since = Instant::now();
         while !leaving.is_finished() {
             assert!(
