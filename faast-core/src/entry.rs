@@ -16,6 +16,7 @@ use crate::cloud::clean_up_all;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Channel;
 use crate::runtime::cores;
+use crate::worker::fail;
 
 /// What shells give for a program that Ctrl-C has ended.
 const INTERRUPTED: i32 = 130;
@@ -48,10 +49,7 @@ pub(crate) fn tokio_main<F: Future>(main: F) -> F::Output {
                 }
             }
         }),
-        Err(error) => {
-            eprintln!("faast: {:?}", Error::new(ErrorKind::Io, "the async runtime can't start").with_source(error));
-            exit(101)
-        }
+        Err(error) => fail(&Error::new(ErrorKind::Io, "the async runtime can't start").with_source(error)),
     }
 }
 

@@ -20,7 +20,6 @@ pub mod provider;
 pub mod queue;
 pub mod record;
 pub mod report;
-pub mod stage;
 pub mod stray;
 pub mod wire;
 pub mod worker;
@@ -36,6 +35,7 @@ mod event;
 mod options;
 mod progress;
 mod runtime;
+mod stage;
 mod stats;
 
 pub use inventory;

@@ -17,16 +17,15 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// A file that is taken along.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Staged {
+pub(crate) struct Staged {
     /// Where it is for the workers, relative to the folder that they start in.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Where it is now.
-    pub source: PathBuf,
+    pub(crate) source: PathBuf,
     /// Its size in bytes.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Its permissions, which are kept.
-    pub permissions: Permissions,
+    pub(crate) permissions: Permissions,
 }
 
 /// Copies what [`select`] finds into a folder, which is made if need be.
@@ -36,7 +35,7 @@ pub struct Staged {
 /// # Errors
 ///
 /// Those of [`select`], and [`ErrorKind::Io`] when a file can't be copied; `into` then holds a part of the files.
-pub fn stage(include: &[String], exclude: &[String], root: &Path, into: &Path) -> Result<Vec<Staged>> {
+pub(crate) fn stage(include: &[String], exclude: &[String], root: &Path, into: &Path) -> Result<Vec<Staged>> {
     let mut files = select(include, exclude, root)?;
     for file in &mut files {
         let target = into.join(&file.path);
@@ -58,31 +57,11 @@ pub fn stage(include: &[String], exclude: &[String], root: &Path, into: &Path) -
 /// - An `exclude` takes away files, and folders with all that is in them; `**/*.tmp` does so at any depth.
 /// - Symbolic links are followed: their targets are taken along under the links' names.
 ///
-/// ```
-/// # use std::{fs, io};
-/// # use faast_core::{ErrorKind, stage::select};
-/// # let root = tempfile::tempdir()?;
-/// # fs::create_dir(root.path().join("data"))?;
-/// # for name in ["model.bin", "data/a.csv", "data/b.tmp"] {
-/// #     fs::write(root.path().join(name), "")?;
-/// # }
-/// // A folder with `model.bin`, `data/a.csv` and `data/b.tmp`.
-/// let (include, exclude) = (["model.bin".into(), "data".into()], ["**/*.tmp".into()]);
-/// let files = select(&include, &exclude, root.path()).map_err(io::Error::other)?;
-/// let paths: Vec<_> = files.iter().map(|file| file.path.to_string_lossy()).collect();
-/// assert_eq!(paths, ["data/a.csv", "model.bin"]);
-///
-/// // A pattern that chooses nothing is a mistake.
-/// let error = select(&["data/*.parquet".into()], &[], root.path()).unwrap_err();
-/// assert_eq!(error.kind(), ErrorKind::Config);
-/// # Ok::<(), io::Error>(())
-/// ```
-///
 /// # Errors
 ///
 /// [`ErrorKind::Config`] for a pattern that is malformed, that chooses nothing or that leads out of `root`, and for links
 /// that lead nowhere or in a circle; [`ErrorKind::Io`] when a folder can't be read. The hint says what to do.
-pub fn select(include: &[String], exclude: &[String], root: &Path) -> Result<Vec<Staged>> {
+pub(crate) fn select(include: &[String], exclude: &[String], root: &Path) -> Result<Vec<Staged>> {
     let excludes = Excludes::parse(exclude, root)?;
     let mut files = BTreeMap::new();
     for text in include {

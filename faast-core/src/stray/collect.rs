@@ -15,8 +15,7 @@ use crate::provider::{CleanupReport, CloudProvider};
 
 /// What became of a collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Collection {
+pub(crate) enum Collection {
     /// It is not time for it: the last one is less than a day ago.
     NotDue,
     /// Another process, or another deployment of this one, collects now.
@@ -30,29 +29,7 @@ pub enum Collection {
 /// It looks in the configured region, and wherever the ledger of this home says that something is.
 ///
 /// Cancel safe: what it has not done, the next one does.
-///
-/// ```
-/// # use std::{sync::Arc, time::Duration};
-/// # use faast_core::{cache::CacheFolder, provider::*, stray::{Collection, collect}};
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let home = tempfile::tempdir()?;
-/// # let cache = Arc::new(CacheFolder::at(home.path().join("memory")));
-/// # let (provider, id) = (faast_testkit::memory::Memory::new(), DeploymentId::random());
-/// # let spec = DeploySpec::new(id.clone());
-/// # let cx = DeployContext::new(Arc::clone(&cache), id, Runtime::start()?);
-/// # let function = provider.deploy(&spec, &cx).await?;
-/// # let expires = spec.expires;
-/// // A client has deployed, and was killed.
-/// let collection = collect(&provider, &cache, "account-1", expires).await;
-/// assert!(matches!(collection, Collection::Done(report) if report.is_clean() && !report.deleted.is_empty()));
-///
-/// let an_hour_later = collect(&provider, &cache, "account-1", expires + Duration::from_hours(1)).await;
-/// assert_eq!(an_hour_later, Collection::NotDue);
-/// # Ok(())
-/// # }
-/// ```
-pub async fn collect(
+pub(crate) async fn collect(
     provider: &dyn CloudProvider,
     cache: &Arc<CacheFolder>,
     account: &str,

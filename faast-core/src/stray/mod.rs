@@ -17,7 +17,7 @@ use std::time::SystemTime;
 use crate::error::Error;
 use crate::provider::{DeploymentId, Resource};
 
-pub use self::collect::{Collection, collect};
+pub(crate) use self::collect::collect;
 pub use self::delete::{Reach, delete};
 pub use self::find::{Query, find};
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
 
+use super::collect::Collection;
 use super::*;
 use crate::cache::CacheFolder;
 use crate::cost::PriceTable;

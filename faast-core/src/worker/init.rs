@@ -144,7 +144,7 @@ fn become_worker() {
 }
 
 #[expect(clippy::print_stderr, reason = "the program ends here, and nobody else can say why")]
-fn fail(error: &Error) -> ! {
+pub(crate) fn fail(error: &Error) -> ! {
     eprintln!("faast: {error:?}");
     std::process::exit(101)
 }

@@ -15,8 +15,8 @@ mod start;
 mod watch;
 
 pub use self::context::{Context, context};
-pub(crate) use self::init::check_deployable;
 pub use self::init::{Mark, TestWorker, init, launch_args, test_worker};
+pub(crate) use self::init::{check_deployable, fail};
 pub use self::memory::watched_memory;
 pub(crate) use self::run::block_on;
 pub use self::serve::serve;
