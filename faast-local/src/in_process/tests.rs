@@ -95,7 +95,9 @@ fn a_thread_takes_the_next_request_only_when_all_of_the_last_is_answered() {
         abandoned: AtomicBool::new(false),
     });
     let jobs = [1, 3].map(|id| Job::new(request([(id, "name"), (id + 1, "name")], MINUTE)));
-    jobs.iter().for_each(|job| desk.submit(job));
+    for job in &jobs {
+        desk.submit(job);
+    }
     let mut transport = ThreadTransport { sink: Arc::clone(&sink) };
     assert_eq!(transport.next().unwrap().calls[0].id, CallId(1));
     let (tell, told) = std::sync::mpsc::channel();
