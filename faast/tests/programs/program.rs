@@ -207,7 +207,7 @@ pub(crate) mod annotated {
             "clings" => {
                 let _clings = Clings;
                 println!("deployed");
-                std::future::pending().await;
+                std::future::pending::<()>().await;
             }
             other => panic!("no program `{other}`"),
         }
