@@ -1,7 +1,9 @@
 //! The SDK's clients of the control plane: one HTTP client for all, retries on, and time limits on every call.
 //!
-//! Invocations have a client of their own (`invoke.rs`), because nothing here fits them: these retry by themselves, and
+//! Invocations have a client of their own (`invoke/`), because nothing here fits them: these retry by themselves, and
 //! give a call up after half a minute.
+
+mod narration;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -18,6 +20,7 @@ use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use faast_core::control::Pace;
 use faast_core::{Error, ErrorKind, Result};
 
+use self::narration::Narration;
 use crate::config::{Keys, Settings};
 
 /// One attempt of a call without a large body.
@@ -34,6 +37,13 @@ const BURST: u32 = 5;
 
 /// Written by whoever first needs a region; ends with the clients.
 type Paces = Arc<Mutex<HashMap<String, Arc<Pace>>>>;
+
+/// A service's client. Each service has types of its own for the same things.
+macro_rules! client {
+    ($service:ident, $sdk:ident) => {
+        $service::Client::from_conf($service::config::Builder::from(&$sdk).interceptor(Narration).build())
+    };
+}
 
 /// The clients for one region. Cheap to clone.
 #[derive(Clone)]
@@ -74,15 +84,15 @@ impl Clients {
             Arc::clone(paces.entry(region.clone()).or_insert_with(|| Arc::new(Pace::new(BETWEEN, BURST))))
         };
         // Another endpoint's host name has no sub-domain for each bucket.
-        let s3 = aws_sdk_s3::config::Builder::from(&sdk).force_path_style(sdk.endpoint_url().is_some()).build();
+        let s3 = aws_sdk_s3::config::Builder::from(&sdk).force_path_style(sdk.endpoint_url().is_some());
         Self {
             region,
-            lambda: aws_sdk_lambda::Client::new(&sdk),
-            iam: aws_sdk_iam::Client::new(&sdk),
-            logs: aws_sdk_cloudwatchlogs::Client::new(&sdk),
-            s3: aws_sdk_s3::Client::from_conf(s3),
-            sqs: aws_sdk_sqs::Client::new(&sdk),
-            tagging: aws_sdk_resourcegroupstagging::Client::new(&sdk),
+            lambda: client!(aws_sdk_lambda, sdk),
+            iam: client!(aws_sdk_iam, sdk),
+            logs: client!(aws_sdk_cloudwatchlogs, sdk),
+            s3: aws_sdk_s3::Client::from_conf(s3.interceptor(Narration).build()),
+            sqs: client!(aws_sdk_sqs, sdk),
+            tagging: client!(aws_sdk_resourcegroupstagging, sdk),
             pace,
             paces,
             networked: Arc::default(),

@@ -1,8 +1,7 @@
 //! Looking one resource up that only the ledger of a dead client knows: whether it was made at all, and what its tags
 //! say.
 //!
-//! The tagging service learns of a new resource some time later, and a bucket gets its tags in a call of its own; so each
-//! service is asked itself.
+//! The tagging service learns of a new resource some time later; so each service is asked itself.
 
 use faast_core::Result;
 use faast_core::provider::Resource;

@@ -69,7 +69,7 @@ channels! {
     Packer = "faast:packer", DEBUG;
     /// What a provider does.
     Provider = "faast:provider", DEBUG;
-    /// What the AWS SDK does.
+    /// Each attempt of the AWS SDK in the control plane: operation and status.
     AwsSdk = "faast:awssdk", DEBUG;
 }
 

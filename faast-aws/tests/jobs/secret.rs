@@ -35,6 +35,7 @@ fn a_planted_secret_is_nowhere() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("1 is declined") && said.contains("deploying"), "the job said what it did: {said}");
+    assert!(said.contains("Lambda.CreateFunction") && said.contains("attempt 1: 201"), "so did the SDK: {said}");
     assert!(!said.contains(PLANTED) && !holds(&output.stdout, PLANTED), "in what was printed");
 
     let kept = files_below(home.path(), "zip");
