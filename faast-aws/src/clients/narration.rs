@@ -29,11 +29,10 @@ impl Intercept for Narration {
         }
         let (service, operation) =
             config.load::<Metadata>().map_or(("?", "?"), |metadata| (metadata.service(), metadata.name()));
-        let attempt = config.load::<RequestAttempts>().map_or(1, |attempts| attempts.attempts());
-        match context.response().map(|response| response.status().as_u16()) {
-            Some(status) => faast_core::log!(Channel::AwsSdk, "{service}.{operation}, attempt {attempt}: {status}"),
-            None => faast_core::log!(Channel::AwsSdk, "{service}.{operation}, attempt {attempt}: no answer"),
-        }
+        let attempt = config.load::<RequestAttempts>().map_or(1, RequestAttempts::attempts);
+        let status = context.response().map(|response| response.status().to_string());
+        let status = status.as_deref().unwrap_or("no answer");
+        faast_core::log!(Channel::AwsSdk, "{service}.{operation}, attempt {attempt}: {status}");
         Ok(())
     }
 }
