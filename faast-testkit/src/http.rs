@@ -22,7 +22,17 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// use faast_testkit::http::Ask;
 /// # let (listener, body) = (std::net::TcpListener::bind("127.0.0.1:0")?, b"HTTP/1.1 200 OK\r\n\r\n7");
 /// # let endpoint = format!("http://{}", listener.local_addr()?);
-/// # std::thread::spawn(move || std::io::Write::write_all(&mut listener.accept().unwrap().0, body));
+/// # std::thread::spawn(move || {
+/// #     let mut stream = listener.accept().unwrap().0;
+/// #     // All of the request, or closing the connection would reset it.
+/// #     let mut request = Vec::new();
+/// #     while !request.ends_with(b"\r\n\r\n") {
+/// #         let mut byte = [0];
+/// #         std::io::Read::read_exact(&mut stream, &mut byte).unwrap();
+/// #         request.extend(byte);
+/// #     }
+/// #     std::io::Write::write_all(&mut stream, body).unwrap();
+/// # });
 ///
 /// let answer = Ask { method: "GET", path: "/seven", headers: &[("accept", "text/plain")], body: b"" }.answer(&endpoint)?;
 /// assert_eq!((answer.status, answer.text()), (200, "7".to_owned()));

@@ -41,6 +41,8 @@ pub(super) struct Messages {
 #[derive(Debug, Default)]
 struct Past {
     seen: Seen,
+    /// Deliveries of requests that are on the bill of a call.
+    billed: Seen,
     /// What is on the bill of no call: messages of requests that are over.
     usage: Usage,
 }
@@ -65,10 +67,19 @@ impl Messages {
         self.past(|past| past.usage.clone())
     }
 
-    /// A worker began a request that is over: the delivery, and its word. The run comes with its answer.
+    /// A delivery is on the bill of a call.
+    pub(super) fn billed(&self, request: u64, delivery: u64) {
+        self.past(|past| past.billed.is_new(&format!("{request} {delivery}")));
+    }
+
+    /// A worker began a request that is over: its word, and the delivery, unless the word comes behind the answer. The run
+    /// comes with its answer.
     fn begun_in_vain(&self, message: &Message) {
+        let delivery = format!("{} {}", message.request, message.delivery.unwrap_or(1));
         self.past(|past| {
-            past.usage.add(cost::passed(0));
+            if past.billed.is_new(&delivery) {
+                past.usage.add(cost::passed(0));
+            }
             past.usage.add(cost::passed(message.bytes));
         });
     }

@@ -106,6 +106,7 @@ impl Queue {
             bytes,
             starts: Starts::default(),
             told: None,
+            request: None,
             delivered: 0,
             heard: Vec::new(),
             meter: *meter,
@@ -136,6 +137,8 @@ struct Waiting {
     starts: Starts,
     /// Who runs it, as core was told last.
     told: Option<InstanceId>,
+    /// Its number, as soon as anything has come for it.
+    request: Option<u64>,
     /// How often the request was delivered, as far as was heard.
     delivered: u32,
     /// Bytes that are billed for each message that came for it.
@@ -175,7 +178,8 @@ impl Incoming for Waiting {
 
 impl Waiting {
     fn hear(&mut self, message: Message) {
-        let Message { delivery, worker, told, bytes, .. } = message;
+        let Message { request, delivery, worker, told, bytes, .. } = message;
+        self.request = Some(request);
         self.heard.push(bytes);
         let count = delivery.and_then(|count| count.try_into().ok()).unwrap_or(1);
         self.delivered = self.delivered.max(count);
@@ -271,7 +275,11 @@ impl Waiting {
     fn messages(&self) -> Option<Quantity> {
         let begun = u32::try_from(self.starts.count()).unwrap_or(u32::MAX);
         let is_taken = self.asked.is_taken() || !self.heard.is_empty();
-        let requests = (0..=self.delivered.max(begun)).filter(|_| is_taken).map(|_| self.bytes);
+        let delivered = self.delivered.max(begun);
+        if let Some(request) = self.request {
+            (1..=delivered).for_each(|delivery| self.asked.answers().billed(request, delivery.into()));
+        }
+        let requests = (0..=delivered).filter(|_| is_taken).map(|_| self.bytes);
         let all = requests.chain(self.heard.iter().copied()).map(cost::passed);
         all.reduce(|sum, one| Quantity { amount: sum.amount + one.amount, ..sum })
     }
